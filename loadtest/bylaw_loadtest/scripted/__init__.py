@@ -1,0 +1,1 @@
+"""The scripted model server: what it answers is data (`Script`), never a matter of chance."""

@@ -1,0 +1,1 @@
+"""The guards that come with Bylaw. They use nothing but `bylaw.spec`, like anybody's plugin."""

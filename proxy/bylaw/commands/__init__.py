@@ -1,0 +1,1 @@
+"""The sub-commands of `bylaw`, one module each."""

@@ -1,0 +1,127 @@
+"""forward: prompt -> open upstream response.
+
+Law of this stage: in ledger mode `strict` the intent is durable before the first byte leaves. Hop-by-hop
+headers, Bylaw's own headers and the caller's proxy key never reach the provider; framing is made anew.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+from bylaw.stages.ports import RawHeaders
+from bylaw.stages.record import intended
+from bylaw.stages.transit import STAGES, Transit, find
+from bylaw.wire.coding import KNOWN_CODINGS
+
+UPSTREAM_LAP = STAGES.index("upstream")
+
+# RFC 9110 7.6.1, plus what each connection makes for itself.
+HOP_BY_HOP = frozenset(
+    {
+        b"connection", b"keep-alive", b"proxy-connection", b"proxy-authenticate", b"proxy-authorization", b"te",
+        b"trailer", b"transfer-encoding", b"upgrade", b"host", b"content-length", b"expect", b"http2-settings",
+    }
+)  # fmt: skip
+# Statements about the exact bytes of a body; false as soon as a guard has changed it.
+ABOUT_THE_BYTES = frozenset(
+    {
+        b"content-encoding",
+        b"content-md5",
+        b"digest",
+        b"content-digest",
+        b"repr-digest",
+        b"etag",
+        b"x-amz-content-sha256",
+    }
+)
+
+
+async def forward(t: Transit) -> None:
+    """Open the upstream exchange and wait for the head of its reply.
+
+    Raises:
+        Overloaded: the intent could not be made durable.
+        UpstreamError: the provider is unreachable, late, or answers garbage.
+    """
+    assert t.route is not None
+    await intended(t)
+    body, length = outgoing_body(t)
+    t.forwarded = True
+    t.upstream = await t.runtime.upstreams[t.route.upstream].open(
+        t.inbound.method, target(t), request_headers(t), body, length
+    )
+    t.lap(UPSTREAM_LAP)
+
+
+def target(t: Transit) -> str:
+    """The request target as received; the upstream client puts its base path before it."""
+    return t.inbound.target
+
+
+def outgoing_body(t: Transit) -> tuple[bytes | AsyncIterator[bytes], int | None]:
+    """The body that leaves: rewritten, as received, or passed through piece by piece."""
+    if t.forward_body is not None:
+        return t.forward_body, len(t.forward_body)
+    if t.body is not None:
+        return t.body, len(t.body)
+    if t.inbound.length == 0:
+        return b"", 0
+    return t.inbound.chunks(), t.inbound.length
+
+
+def request_headers(t: Transit) -> list[tuple[bytes, bytes]]:
+    """End-to-end headers in the caller's order and case."""
+    drop = HOP_BY_HOP | connection_named(t.inbound.headers)
+    if t.forward_body is not None:
+        drop |= ABOUT_THE_BYTES
+    kept = [
+        (k, v)
+        for k, v in t.inbound.headers
+        if (low := k.lower()) not in drop and not low.startswith(b"bylaw-")
+    ]
+    kept = with_credentials(t, kept)
+    if t.route is not None and t.route.websocket and t.inbound.upgrade == "websocket":
+        kept += [(b"Connection", b"Upgrade"), (b"Upgrade", b"websocket")]
+    return readable_codings(kept) if t.codec is not None else kept
+
+
+def connection_named(headers: RawHeaders) -> frozenset[bytes]:
+    """Fields that the Connection header names as hop-by-hop."""
+    named: set[bytes] = set()
+    for key, value in headers:
+        if key.lower() == b"connection":
+            named.update(token.strip().lower() for token in value.split(b","))
+    return frozenset(named)
+
+
+def with_credentials(t: Transit, headers: list[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
+    """Take the caller's proxy key out; put the provider's key in, if the operator configured one."""
+    assert t.route is not None
+    if t.caller_key is not None:
+        secret = t.caller_key.encode("latin-1", "replace")
+        headers = [(k, v) for k, v in headers if secret not in v]
+    credential = t.route.credential
+    if credential is None:
+        return headers
+    names = (b"authorization", b"x-api-key", b"api-key")
+    return [(k, v) for k, v in headers if k.lower() not in names] + [credential_for(credential, t)]
+
+
+def credential_for(credential: tuple[str, str], t: Transit) -> tuple[bytes, bytes]:
+    """The header that carries the provider's key: as configured, or as the dialect's SDK sends it."""
+    kind, secret = credential
+    if kind == "x-api-key" or (kind == "auto" and t.exchange.dialect == "anthropic"):
+        return b"x-api-key", secret.encode()
+    return b"Authorization", b"Bearer " + secret.encode()
+
+
+def readable_codings(headers: list[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
+    """Ask the provider only for content codings that guards can undo (RFC 9110 12.5.3)."""
+    accepted = find(headers, b"accept-encoding")
+    if accepted is None:
+        return headers
+    tokens = [token.split(b";")[0].strip().lower() for token in accepted.split(b",")]
+    if all(token in KNOWN_CODINGS for token in tokens):
+        return headers
+    kept = b", ".join(token for token in tokens if token in KNOWN_CODINGS) or b"identity"
+    return [(k, kept if k.lower() == b"accept-encoding" else v) for k, v in headers]
