@@ -7,13 +7,14 @@ import json
 import os
 import signal
 import sys
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import pytest
+import pytest_asyncio
 from bylaw_loadtest.upstream import Script, ScriptedUpstream
 
 START_S = 40
@@ -121,28 +122,38 @@ async def _keep(stream: asyncio.StreamReader, into: list[bytes]) -> None:
         into.append(line)
 
 
-Start = Callable[..., Any]
+class Start:
+    """Starts proxies in front of a provider; all are stopped at the end of the module."""
+
+    def __init__(self, folder: Path, stack: AsyncExitStack) -> None:
+        self.folder, self._stack, self._count = folder, stack, 0
+
+    async def __call__(self, upstream: str, *arguments: str, more: str = "", env: dict[str, str] | None = None, **keys: str) -> Proxy:
+        self._count += 1
+        home = self.folder / f"proxy{self._count}"
+        home.mkdir()
+        config = home / "bylaw.yaml"
+        config.write_text(config_text(upstream, home / "data", more, **keys))
+        proxy = await launch(config, home / "data", *arguments, **(env or {}))
+        self._stack.push_async_callback(proxy.stop)
+        return proxy
+
+    def file(self, name: str, text: str) -> str:
+        """A file next to the configurations, e.g. a policy; its path."""
+        path = self.folder / name
+        path.write_text(text)
+        return str(path)
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def upstream() -> AsyncIterator[ScriptedUpstream]:
     """A scripted provider that echoes the last user text."""
     async with ScriptedUpstream(Script.of(echo_prompt=True)) as server:
         yield server
 
 
-@pytest.fixture
-async def start(tmp_path: Path) -> AsyncIterator[Start]:
-    """Start proxies; all are stopped after the test."""
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def start(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Start]:
+    """Starts proxies."""
     async with AsyncExitStack() as stack:
-
-        async def begin(upstream: str, *arguments: str, more: str = "", env: dict[str, str] | None = None, **keys: str) -> Proxy:
-            data_dir = tmp_path / "data"
-            config = tmp_path / "bylaw.yaml"
-            config.write_text(config_text(upstream, data_dir, more, **keys))
-            proxy = await launch(config, data_dir, *arguments, **(env or {}))
-            stack.push_async_callback(proxy.stop)
-            return proxy
-
-        begin.folder = tmp_path  # type: ignore[attr-defined]
-        yield begin
+        yield Start(tmp_path_factory.mktemp("proxies"), stack)

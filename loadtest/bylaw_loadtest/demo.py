@@ -56,7 +56,7 @@ def config_text(upstream: str) -> str:
 # Written by `make run`. Edit it while the demo runs: a good edit is taken over, a bad one is refused.
 listen: {LISTEN}
 admin: {{listen: {ADMIN}, open: true}}
-data_dir: ./bylaw-data
+data_dir: .
 upstreams:
   provider: {{url: "{upstream}"}}
 routes:

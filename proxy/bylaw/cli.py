@@ -7,33 +7,34 @@ on stderr, never a traceback.
 from __future__ import annotations
 
 import argparse
+import importlib
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 from bylaw import __version__
-from bylaw.commands import audit, check, keys, plugins, policy, serve
 from bylaw.errors import BylawError, ConfigError
 
-Adder = Callable[[argparse.ArgumentParser], None]
-COMMANDS: dict[str, tuple[Adder, str]] = {
-    "serve": (serve.add_arguments, "run the proxy"),
-    "check": (check.add_arguments, "validate configuration, policies, plugins and coverage"),
-    "policy": (policy.add_arguments, "list, show and explain obligations"),
-    "plugins": (plugins.add_arguments, "list, create and verify plugins"),
-    "audit": (audit.add_arguments, "read and verify the ledger"),
-    "keys": (keys.add_arguments, "make keys for callers"),
+COMMANDS = {
+    "serve": "run the proxy",
+    "check": "validate configuration, policies, plugins and coverage",
+    "policy": "list, show and explain obligations",
+    "plugins": "list, create and verify plugins",
+    "audit": "read and verify the ledger",
+    "keys": "make keys for callers",
 }
 EXAMPLE = "example: bylaw serve --upstream https://api.openai.com"
 
 
-def parser() -> argparse.ArgumentParser:
-    """The whole command line, with the commands of installed plugins."""
+def parser(command: str) -> argparse.ArgumentParser:
+    """The command line; only the command that was asked for is imported, so that reading the ledger is quick."""
     top = argparse.ArgumentParser(prog="bylaw", description="Enforces law and policy on model traffic.", epilog=EXAMPLE)
     top.add_argument("--version", action="version", version=f"bylaw {__version__}")
     commands = top.add_subparsers(metavar="COMMAND", required=True)
-    for name, (add, text) in COMMANDS.items():
-        add(commands.add_parser(name, help=text, description=text))
+    for name, text in COMMANDS.items():
+        sub = commands.add_parser(name, help=text, description=text)
+        if name == command:
+            importlib.import_module(f"bylaw.commands.{name}").add_arguments(sub)
     return top
 
 
@@ -52,9 +53,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command and return its exit status."""
     given = list(sys.argv[1:] if arguments is None else arguments)
     try:
-        top = parser()
-        if given and not given[0].startswith("-") and given[0] not in COMMANDS:
-            add_plugin_commands(top, given[0])
+        command = given[0] if given else ""
+        top = parser(command)
+        if command and not command.startswith("-") and command not in COMMANDS:
+            add_plugin_commands(top, command)
         parsed = top.parse_args(given)
         return int(parsed.func(parsed))
     except ConfigError as error:

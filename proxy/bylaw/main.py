@@ -17,10 +17,8 @@ import uvloop
 
 from bylaw import log
 from bylaw.errors import BylawError, ConfigError
-from bylaw.ledger.writer_process import serve_writer
 from bylaw.supervise.channel import Channel, Message
 from bylaw.supervise.tether import fasten
-from bylaw.worker import Worker
 
 ALARM_S = 35.0
 ORPHAN_DRAIN_S = 5.0
@@ -28,6 +26,8 @@ ORPHAN_DRAIN_S = 5.0
 
 async def run_worker(sock: socket.socket) -> int:
     """Serve the channel until drained, or until the supervisor is gone (then drain briefly)."""
+    from bylaw.worker import Worker  # noqa: PLC0415 - the writer starts without the data plane
+
     worker = Worker()
     channel = await Channel.open(sock)
     serving = asyncio.ensure_future(channel.serve(worker.handlers))
@@ -52,6 +52,8 @@ class WriterControl:
         Raises:
             ConfigError: another writer, damage, a directory that cannot be written.
         """
+        from bylaw.ledger.writer_process import serve_writer  # noqa: PLC0415 - workers do not need it
+
         log.configure(message.get("log_level", "info"))
         ready = asyncio.Event()
         serving = asyncio.ensure_future(

@@ -153,20 +153,19 @@ def arguments() -> argparse.Namespace:
 def main() -> int:
     """Run the benchmark; exit status 1 if a subject did not start or a request failed."""
     options = arguments()
+    cores = f"{os.cpu_count()} cores {'kept awake' if options.awake else 'that may sleep'}"
+    busy = f"load average {os.getloadavg()[0]:.1f} before"
     try:
         rounds = measure(options, lambda text: print(text, file=sys.stderr, flush=True))
     except (StartError, TrialError) as error:
         print(f"bench: {error}", file=sys.stderr)
         return 1
-    cores = f"{os.cpu_count()} cores {'kept awake' if options.awake else 'that may sleep'}"
-    print(
-        f"Python {platform.python_version()}, {cores}, {options.rounds} rounds of {options.slice_s} s slices"
-    )
+    print(f"Python {platform.python_version()}, {cores}, {busy}")
+    print(f"{options.rounds} rounds of {options.slice_s} s slices; a wide min-max means a noisy machine")
     print(table(rounds, BASELINE))
     if options.json:
-        options.json.write_text(
-            json.dumps({"rounds": rounds, "summary": summary(rounds, BASELINE)}, indent=1)
-        )
+        written = {"rounds": rounds, "summary": summary(rounds, BASELINE)}
+        options.json.write_text(json.dumps(written, indent=1))
     return 0
 
 

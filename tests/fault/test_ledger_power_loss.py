@@ -239,12 +239,13 @@ def test_a_whole_frame_behind_a_broken_one_is_damage_and_recovery_touches_nothin
 
 def test_recovery_reads_one_segment_and_still_knows_streams_and_open_intents():
     disk = FakeDisk()
-    writer, source = open_writer(disk), Source()
-    writer.append([source.make("intent", "left-open")])
+    writer, busy, quiet = open_writer(disk), Source("w0"), Source("w1")
+    writer.append([quiet.make("intent", "left-open")])
     for number in range(20):
-        writer.append(source.pairs(number, 1))
-    again = open_writer(disk.after_kill())
-    assert (41, {"left-open": source.stream}) == (again.state.streams[source.stream], again.state.intents)
+        writer.append(busy.pairs(number, 1))
+    again = open_writer(disk.after_kill()).state
+    assert (40, 1) == (again.streams[busy.stream], again.streams[quiet.stream])
+    assert {"left-open": quiet.stream} == again.intents
 
 
 def test_intents_of_a_dead_worker_are_closed_as_abandoned():
@@ -258,3 +259,37 @@ def test_intents_of_a_dead_worker_are_closed_as_abandoned():
         number.entry["exchange"] for number in entries(DATA, again) if number.entry["type"] == "abandoned"
     ]
     assert (["e1", "e3"], {}, 0) == (closed, writer.state.intents, verify(DATA, again).open_intents)
+
+
+def test_a_broken_frame_in_front_of_a_later_segment_is_damage():
+    disk, source = FakeDisk(), Source()
+    writer = open_writer(disk)
+    for number in range(8):
+        writer.append(source.pairs(number, 1))
+    broken = disk.after_kill()
+    assert 1 < len(wal_files(broken))
+    file = wal_files(broken)[-2]
+    file.disk[-1] ^= 1
+    file.cache[-1] ^= 1
+    with pytest.raises(LedgerDamaged, match=r"checksum mismatch.*and there are later segments"):
+        open_writer(broken)
+
+
+def test_what_recovery_cuts_off_is_in_quarantine_however_often_recovery_is_interrupted():
+    tail, disk = b"BYL1 and then the power went", FakeDisk()
+    open_writer(disk).append(Source().pairs(0, 1))
+    file = wal_files(disk)[0]
+    file.disk += tail
+    file.cache += tail
+    for number in range(1, 25):
+        for seed in range(6):
+            torn = disk.after_kill()
+            torn.plan = crash_at(number)
+            try:
+                open_writer(torn)
+            except Crash:
+                pass
+            found = torn.after_power_loss(random.Random(seed))
+            open_writer(found)
+            kept = [bytes(inode.disk) for path, inode in found.live.items() if path.suffix == ".kept"]
+            assert any(content.startswith(tail) for content in kept), (number, seed)

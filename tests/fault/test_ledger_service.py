@@ -5,14 +5,19 @@ from __future__ import annotations
 import asyncio
 import errno
 import os
+import random
+import struct
+import threading
 from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
+import uvloop
 from ledger_disk import FakeDisk, Source, StillClock
 
 from bylaw.clock import SystemClock
 from bylaw.errors import Overloaded
+from bylaw.ledger import hub
 from bylaw.ledger.client import LedgerClient
 from bylaw.ledger.connection import Connection
 from bylaw.ledger.entry import Role
@@ -70,7 +75,7 @@ async def test_entries_are_durable_in_order_when_their_futures_resolve(tmp_path)
         for number, future in enumerate(futures):
             future.add_done_callback(lambda _, number=number: order.append(number))
         await asyncio.gather(*futures)
-        lost_power = made.disk.after_power_loss(__import__("random").Random(1))
+        lost_power = made.disk.after_power_loss(random.Random(1))
         assert [f"e{number}" for number in range(300)] == [
             numbered.entry["exchange"] for numbered in entries(DATA, lost_power)
         ][1:]
@@ -195,7 +200,7 @@ async def test_async_is_synced_soon_after_it_is_written(tmp_path):
         worker.append("outcome", "a", {})
         await until(lambda: worker.counters.acked == 1)
         await until(lambda: not made.hub.writer.unsynced)
-        lost_power = made.disk.after_power_loss(__import__("random").Random(0))
+        lost_power = made.disk.after_power_loss(random.Random(0))
         assert ["a"] == [one.entry["exchange"] for one in entries(DATA, lost_power)][1:]
         await worker.close()
 
@@ -308,3 +313,57 @@ def test_a_long_data_directory_gets_a_short_socket_path(tmp_path):
     short, long = socket_path_for(tmp_path), socket_path_for(tmp_path / ("d" * 120))
     assert tmp_path / "ledger" / "writer.sock" == short
     assert (Path(f"/tmp/bylaw-{os.geteuid()}"), True) == (long.parent, len(os.fsencode(long)) <= 100)
+
+
+async def more_than_the_disk_can_take_at_once(folder: Path) -> None:
+    async with service(folder) as made:
+        worker = client(made, deadline_s=10)
+        futures = [worker.append("intent", f"e{number}", {"pad": "x" * 3000}) for number in range(1000)]
+        await asyncio.gather(*futures)
+        assert [f"e{number}" for number in range(1000)] == [exchange for _, exchange in made.kinds()]
+        for connection in list(made.hub.connections):
+            connection.end()
+        await worker.append("intent", "after", {})
+        await worker.close()
+
+
+@pytest.mark.parametrize("run", [asyncio.run, uvloop.run])
+def test_a_writer_that_falls_behind_stops_reading_and_loses_nothing_on_either_loop(
+    tmp_path, monkeypatch, run
+):
+    monkeypatch.setattr(hub, "PENDING_BYTES_MAX", 20_000)
+    run(more_than_the_disk_can_take_at_once(tmp_path))
+
+
+class Gate:
+    """A disk whose syncs wait until they are let through."""
+
+    def __init__(self) -> None:
+        self.closed, self.waiting, self.pass_one = False, 0, threading.Semaphore(0)
+
+    def __call__(self, call: int, name: str):
+        if name == "sync" and self.closed:
+            self.waiting += 1
+            self.pass_one.acquire(timeout=5)
+
+
+async def next_message(reader: asyncio.StreamReader) -> tuple[int, int]:
+    size, kind = struct.unpack(">IB", await reader.readexactly(5))
+    return kind, parse_seq(await reader.readexactly(size))[0]
+
+
+async def test_an_ack_never_covers_what_arrived_while_the_disk_was_busy(tmp_path):
+    gate, source = Gate(), Source()
+    async with service(tmp_path, FakeDisk(gate)) as made, asyncio.timeout(5):
+        reader, writer = await asyncio.open_unix_connection(str(made.path))
+        writer.write(HELLO)
+        assert (Kind.WELCOME, 0) == await next_message(reader)
+        gate.closed = True
+        writer.write(entry(source, "a"))
+        await until(lambda: gate.waiting == 1)
+        writer.write(entry(source, "b"))
+        await until(lambda: made.hub.lanes[source.stream].received == 2)
+        for expected in (1, 2):
+            gate.pass_one.release()
+            assert (Kind.ACK, expected) == await next_message(reader)
+        writer.close()

@@ -8,7 +8,15 @@ import pytest
 from bylaw_loadtest.load import chat_target
 from bylaw_loadtest.process import Process, StartError
 from bylaw_loadtest.report import summary, table
-from bylaw_loadtest.trial import Sizes, Subject, TrialError, cost, latency
+from bylaw_loadtest.trial import (
+    Sizes,
+    Subject,
+    TrialError,
+    plain_cost,
+    plain_latency,
+    stream_cost,
+    stream_latency,
+)
 
 UPSTREAM = [sys.executable, "-m", "bylaw_loadtest.upstream"]
 COSTS = ("cpu_us", "cpu_worker_us", "rate_hz")
@@ -51,9 +59,9 @@ def test_the_table_has_a_line_for_each_metric_and_subject():
 
 def test_a_process_is_started_measured_and_stopped(tmp_path):
     with Process("up", UPSTREAM, tmp_path) as process:
-        measured = cost(subject_of(process), Sizes(0.2, 2, 2)) | latency(
-            subject_of(process), Sizes(0.2, 2, 2)
-        )
+        measured = {}
+        for trial in (plain_cost, stream_cost, plain_latency, stream_latency):
+            measured |= trial(subject_of(process), Sizes(0.1, 2, 2))
         pid = process.pid
     assert {*METRICS, *WAITS} == measured.keys()
     assert min(measured.values()) > 0
@@ -65,7 +73,7 @@ def test_a_slice_with_failures_has_no_figures(tmp_path):
         Process("up", UPSTREAM, tmp_path) as process,
         pytest.raises(TrialError, match=r"up: .* of its requests failed: .*status 503"),
     ):
-        cost(subject_of(process, '{"status": 503}'), Sizes(0.1, 1, 1))
+        plain_cost(subject_of(process, '{"status": 503}'), Sizes(0.1, 1, 1))
 
 
 @pytest.mark.parametrize(
@@ -97,5 +105,5 @@ def test_the_bare_pass_through_runs_as_a_process(tmp_path):
     with Process("up", [*UPSTREAM, "--script", '{"words": 3}'], tmp_path) as up:
         command = [sys.executable, "-m", "bylaw_loadtest.bare", "--upstream", up.url]
         with Process("bare", command, tmp_path) as bare:
-            measured = latency(subject_of(bare), Sizes(0.1, 1, 1))
+            measured = plain_latency(subject_of(bare), Sizes(0.1, 1, 1))
     assert measured["plain_p50_us"] > 0

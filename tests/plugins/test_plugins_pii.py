@@ -66,27 +66,29 @@ NOT_FOUND = [
     "| 1 | 2 | 3 | 4 | 5 | 6 | 7 | 8 | 9 | 10 | 11 | 12 |",
 ]
 
+CASE = guard_case(Pii)
+
 
 @pytest.mark.parametrize("text", FOUND)
 def test_an_identifier_is_redacted(text):
-    assert FOUND[text] == guard_case(Pii).prompt(text).text
+    assert FOUND[text] == CASE.again().prompt(text).text
 
 
 @pytest.mark.parametrize("text", NOT_FOUND)
 def test_what_only_looks_like_an_identifier_is_left_alone(text):
-    result = guard_case(Pii).prompt(text)
+    result = CASE.again().prompt(text)
     assert (Action.ALLOW, text) == (result.action, result.text)
 
 
 def test_bare_digits_need_a_word_that_announces_them():
-    case = guard_case(Pii)
+    case = CASE.again()
     assert "BSN: [ID]" == case.prompt("BSN: 111222333").text
     assert "item 111222333" == case.prompt("item 111222333").text
 
 
 def test_ip_addresses_are_an_option():
     text = "from 203.0.113.7 and 2001:db8::7 at 12:30:45 with v1.2.3.4"
-    assert text == guard_case(Pii).prompt(text).text
+    assert text == CASE.again().prompt(text).text
     redacted = guard_case(Pii, {"entities": ["ip_address"]}).prompt(text).text
     assert "from [IP] and [IP] at 12:30:45 with v1.2.3.4" == redacted
 
@@ -145,23 +147,23 @@ def test_a_wrong_option_is_refused(options, message):
 
 def test_a_stream_is_redacted_however_it_is_cut():
     text = "Mail a.b@x.com or call +49 30 901820; NHS number 943 476 5870, card 4111 1111 1111 1111 12/27. Thanks!"
-    assert_cut_invariant(guard_case(Pii).guard, text)
+    assert_cut_invariant(CASE.guard, text)
 
 
 def test_a_context_word_counts_when_it_was_released_already():
     text = "The burgerservicenummer that you gave to us is as follows: 111222333."
-    assert text.replace("111222333", "[ID]") == guard_case(Pii).stream(text, range(len(text))).text
+    assert text.replace("111222333", "[ID]") == CASE.again().stream(text, range(len(text))).text
 
 
 def test_prose_is_held_for_a_word_at_most():
     text = "Ordinary prose about gardens, weather and the price of bread, told to nobody in particular."
-    pieces = guard_case(Pii).stream(text, range(len(text))).pieces
+    pieces = CASE.again().stream(text, range(len(text))).pieces
     lag = [size - len("".join(pieces[: size + 1])) for size in range(len(text))]
     assert max(lag) <= len("particular")
 
 
 def test_tool_arguments_are_redacted():
-    assert "[EMAIL]" in guard_case(Pii).tool_call("send", {"to": ["a@x.com"]}).texts
+    assert "[EMAIL]" in CASE.again().tool_call("send", {"to": ["a@x.com"]}).texts
 
 
 def test_at_least_thirty_countries_are_known():

@@ -41,10 +41,12 @@ REAL = {
     "private_key": PEM,
 }
 
+CASE = guard_case(Secrets)
+
 
 @pytest.mark.parametrize("kind", REAL)
 def test_a_credential_is_redacted_by_its_form(kind):
-    assert f"use [REDACTED:{kind}], please" == guard_case(Secrets).prompt(f"use {REAL[kind]}, please").text
+    assert f"use [REDACTED:{kind}], please" == CASE.again().prompt(f"use {REAL[kind]}, please").text
 
 
 @pytest.mark.parametrize(
@@ -65,7 +67,7 @@ def test_a_credential_is_redacted_by_its_form(kind):
     ],
 )
 def test_only_the_secret_part_of_an_assignment_is_replaced(text, redacted):
-    assert redacted == guard_case(Secrets).prompt(text).text
+    assert redacted == CASE.again().prompt(text).text
 
 
 @pytest.mark.parametrize(
@@ -85,45 +87,45 @@ def test_only_the_secret_part_of_an_assignment_is_replaced(text, redacted):
     ],
 )
 def test_ordinary_text_is_left_alone(text):
-    result = guard_case(Secrets).prompt(text)
+    result = CASE.again().prompt(text)
     assert (Action.ALLOW, text) == (result.action, result.text)
 
 
 def test_a_truncated_private_key_is_redacted():
-    assert "[REDACTED:private_key]" == guard_case(Secrets).prompt(PEM[:700]).text
+    assert "[REDACTED:private_key]" == CASE.again().prompt(PEM[:700]).text
 
 
 def test_a_private_key_inside_escaped_json_is_redacted():
     text = json.dumps({"private_key": PEM + "\n"})
-    assert '{"private_key": "[REDACTED:private_key]\\n"}' == guard_case(Secrets).prompt(text).text
+    assert '{"private_key": "[REDACTED:private_key]\\n"}' == CASE.again().prompt(text).text
 
 
 def test_a_private_key_of_sixteen_thousand_bits_is_redacted_whole():
     key = PEM.replace(PEM_BODY, "\n".join([PEM_BODY] * 7))
-    assert "[REDACTED:private_key]" == guard_case(Secrets).stream(key, range(0, len(key), 97)).text
+    assert "[REDACTED:private_key]" == CASE.again().stream(key, range(0, len(key), 97)).text
 
 
 @pytest.mark.parametrize("kind", REAL)
 def test_a_stream_is_redacted_however_it_is_cut(kind):
-    text = f"The value is {REAL[kind][:200]} as you asked."
-    assert_cut_invariant(guard_case(Secrets).guard, text, examples=3)
+    text = f"The value is {REAL[kind][:120]} as you asked."
+    assert_cut_invariant(CASE.guard, text, examples=1)
 
 
 def test_nothing_of_a_secret_leaves_before_it_is_whole():
-    pieces = guard_case(Secrets).stream("key AKIAIOSFODNN7EXAMPLE ok", range(28)).pieces
+    pieces = CASE.again().stream("key AKIAIOSFODNN7EXAMPLE ok", range(28)).pieces
     assert "key [REDACTED:aws_access_key] ok" == "".join(pieces)
     assert 1 == sum("REDACTED" in piece for piece in pieces)
 
 
 def test_prose_is_held_for_a_word_beginning_at_most():
     text = "Ordinary prose about gardens, weather and the price of bread, told to nobody in particular."
-    pieces = guard_case(Secrets).stream(text, range(len(text))).pieces
+    pieces = CASE.again().stream(text, range(len(text))).pieces
     lag = [size - len("".join(pieces[: size + 1])) for size in range(len(text))]
     assert max(lag) <= 4
 
 
 def test_tool_arguments_are_redacted():
-    result = guard_case(Secrets).tool_call("run", {"env": {"TOKEN": REAL["github_token"]}})
+    result = CASE.again().tool_call("run", {"env": {"TOKEN": REAL["github_token"]}})
     assert "[REDACTED:github_token]" in result.texts
 
 

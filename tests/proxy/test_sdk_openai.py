@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import AsyncIterator
 
 import openai
 import pytest
+import pytest_asyncio
 from bylaw_loadtest.upstream import ScriptedUpstream, script_header
 from conftest import Proxy, Start
 
@@ -13,12 +15,27 @@ KEY = "AKIAIOSFODNN7EXAMPLE"
 ASK = [{"role": "user", "content": "say something"}]
 
 
-@pytest.fixture
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+PLAIN = "{default: [ZZ]}"  # no pack covers it, so no notice is added
+BLOCKING = """
+policy: blocking
+steps:
+  - guard: patterns
+    options: {rules: [{name: no_zebra, expression: zebra, action: block}]}
+"""
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def proxy(start: Start, upstream: ScriptedUpstream) -> Proxy:
-    return await start(upstream.url, "--profile", "default", jurisdictions="{default: [ZZ]}")
+    return await start(upstream.url, "--profile", "default", jurisdictions=PLAIN)
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def blocking(start: Start, upstream: ScriptedUpstream) -> Proxy:
+    return await start(upstream.url, "--profile", start.file("zebra.yaml", BLOCKING), jurisdictions=PLAIN)
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def client(proxy: Proxy) -> AsyncIterator[openai.AsyncOpenAI]:
     async with openai.AsyncOpenAI(base_url=f"{proxy.url}/v1", api_key="sk-test-of-the-provider", max_retries=2) as sdk:
         yield sdk
@@ -49,7 +66,7 @@ async def test_tool_calls_arrive_with_their_arguments(client: openai.AsyncOpenAI
     else:
         reply = await client.chat.completions.create(model="m", messages=ASK, tools=[tool], extra_headers=script)
     call = reply.choices[0].message.tool_calls[0]
-    assert ("weather", {"city": "Oslo", "days": 3}) == (call.function.name, __import__("json").loads(call.function.arguments))
+    assert ("weather", {"city": "Oslo", "days": 3}) == (call.function.name, json.loads(call.function.arguments))
 
 
 async def test_a_secret_never_reaches_the_provider(client: openai.AsyncOpenAI, upstream: ScriptedUpstream) -> None:
@@ -81,19 +98,23 @@ async def test_a_dead_provider_is_a_typed_error(start: Start) -> None:
 
 
 @pytest.mark.parametrize("stream", [False, True])
-async def test_a_block_is_a_typed_4xx_without_a_retry(start: Start, upstream: ScriptedUpstream, stream: bool) -> None:
-    proxy = await start(upstream.url, "--profile", str(policy(start, BLOCKING)))
-    async with openai.AsyncOpenAI(base_url=f"{proxy.url}/v1", api_key="k", max_retries=3) as sdk:
+async def test_a_block_is_a_typed_4xx_without_a_retry(
+    blocking: Proxy, upstream: ScriptedUpstream, stream: bool
+) -> None:
+    upstream.requests.clear()
+    before = len(await blocking.entries())
+    async with openai.AsyncOpenAI(base_url=f"{blocking.url}/v1", api_key="k", max_retries=3) as sdk:
         with pytest.raises(openai.BadRequestError) as error:
-            await sdk.chat.completions.create(model="m", messages=[{"role": "user", "content": "the word zebra"}], stream=stream)
+            await sdk.chat.completions.create(
+                model="m", messages=[{"role": "user", "content": "the word zebra"}], stream=stream
+            )
     assert "zebra" not in str(error.value)
     assert [] == list(upstream.requests)
-    assert 1 == len(await proxy.entries())
+    assert before + 1 == len(await blocking.entries())
 
 
-async def test_a_block_in_mid_stream_ends_with_content_filter(start: Start, upstream: ScriptedUpstream) -> None:
-    proxy = await start(upstream.url, "--profile", str(policy(start, BLOCKING)))
-    async with openai.AsyncOpenAI(base_url=f"{proxy.url}/v1", api_key="k", max_retries=3) as sdk:
+async def test_a_block_in_mid_stream_ends_with_content_filter(blocking: Proxy) -> None:
+    async with openai.AsyncOpenAI(base_url=f"{blocking.url}/v1", api_key="k", max_retries=3) as sdk:
         stream = await sdk.chat.completions.create(
             model="m", messages=ASK, stream=True,
             extra_headers=script_header(answer="one two zebra four", chunks="word", chunk_delay_ms=5),
@@ -101,20 +122,4 @@ async def test_a_block_in_mid_stream_ends_with_content_filter(start: Start, upst
         chunks = [chunk async for chunk in stream]
     text = "".join(c.choices[0].delta.content or "" for c in chunks if c.choices)
     ends = [c.choices[0].finish_reason for c in chunks if c.choices and c.choices[0].finish_reason]
-    assert ("one two ", ["content_filter"]) == (text, ends)
-
-
-BLOCKING = """
-policy: blocking
-steps:
-  - guard: patterns
-    options: {rules: [{name: no_zebra, expression: zebra, action: block}]}
-"""
-
-
-def policy(start: Start, text: str) -> object:
-    """A policy file next to the test's configuration."""
-    folder = start.folder
-    path = folder / "policy.yaml"
-    path.write_text(text)
-    return path
+    assert ("one two", ["content_filter"]) == (text, ends)

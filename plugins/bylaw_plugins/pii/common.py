@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import string
 
 from stdnum import iban, luhn
 from stdnum.exceptions import ValidationError
@@ -110,6 +111,7 @@ RULES: dict[str, tuple[Rule, ...]] = {
             f"[{_LETTER}]{{2,24}}",
             "EMAIL",
             validate=is_email,
+            not_after=f"{string.ascii_letters}{string.digits}._%+-",
         ),
     ),
     "card": (

@@ -70,7 +70,7 @@ _NUMBERS: tuple[_Number, ...] = (
     _Number("IL", "il_idnr", r"\d{8,9}", "il.idnr", r"teudat|zehut|תעודת|israeli id"),
     _Number("ZA", "za_idnr", r"\d{6} ?\d{4} ?\d{3}", "za.idnr", r"\bid (?:number|no)|african id|\brsa id"),
     _Number("CN", "cn_ric", r"[1-9]\d{5}(?:19|20)\d{2}(?:0[1-9]|1[0-2])[0-3]\d\d{3}[\dXx]", "cn.ric"),
-    _Number("KR", "kr_rrn", r"\d{6}-[1-8]\d{6}", "kr.rrn"),
+    _Number("KR", "kr_rrn", r"\d{6}-\d{7}", "kr.rrn"),
     _Number("JP", "jp_my_number", r"\d{4}[ -]?\d{4}[ -]?\d{4}", "my_number", r"my ?number|マイナンバー|人番"),
     _Number("IN", "in_aadhaar", r"[2-9]\d{3}[ -]?\d{4}[ -]?\d{4}", "verhoeff", r"aadh?aar|uidai|आधार"),
     _Number("IN", "in_pan", r"[A-Z]{3}[ABCFGHJLPT][A-Z]\d{4}[A-Z]", "in_.pan", r"\bpan\b|permanent account"),

@@ -77,15 +77,15 @@ PLACED: tuple[Rule, ...] = (
         r"(?:-----END [A-Z0-9 ]{0,40}-----)?",
         validate=is_key_block,
     ),
-    Rule("url_password", r"://[^\s:/@?#]{0,64}:([^\s/@?#:]{3,128})@[A-Za-z0-9\[]", group=1, validate=is_real),
+    Rule("url_password", r"://[^\s:/@?#]*:([^\s/@?#:]{3,})@[A-Za-z0-9\[]", group=1, validate=is_real),
     Rule(
         "authorization",
         r"(?i)\bauthorization" + _ASSIGNED + r"(?:bearer|basic|token)\s{1,4}([a-z0-9._~+/=-]{16,})",
         group=1,
         validate=is_random,
     ),
-    Rule("password", _WORDS + _ASSIGNED + "(" + _VALUE + "{8,128})", group=1, validate=is_password),
-    Rule("secret", _KEYS + _ASSIGNED + "(" + _VALUE + "{16,512})", group=1, validate=is_random),
+    Rule("password", _WORDS + _ASSIGNED + "(" + _VALUE + "{8,})", group=1, validate=is_password),
+    Rule("secret", _KEYS + _ASSIGNED + "(" + _VALUE + "{16,})", group=1, validate=is_random),
 )
 
 RULES: tuple[Rule, ...] = (*(Rule(name, expression) for name, expression in ISSUED.items()), *PLACED)

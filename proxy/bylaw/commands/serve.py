@@ -75,11 +75,12 @@ def source_of(arguments: argparse.Namespace) -> Source:
     return Source(arguments.config, arguments.upstream, os.environ, given)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Files:
     """Implements `supervise.edition.Library` over the operator's files."""
 
     source: Source
+    _last: tuple[Mapping[str, Any], Load] | None = None
 
     def capture(self) -> Mapping[str, Any]:
         return self.source.capture().to_json()
@@ -88,9 +89,11 @@ class Files:
         return facts_of(self.compiled(snapshot), Snapshot.from_json(snapshot))
 
     def compiled(self, snapshot: Mapping[str, Any]) -> Load:
-        """Compile captured files as of today."""
-        source = self.source
-        return load(Snapshot.from_json(snapshot), source.env, source.options, SystemClock().today())
+        """Compile captured files as of today; the last result is kept."""
+        source, today = self.source, SystemClock().today()
+        if self._last is None or self._last[0] != snapshot or self._last[1].planner.at != today:
+            self._last = snapshot, load(Snapshot.from_json(snapshot), source.env, source.options, today)
+        return self._last[1]
 
 
 def facts_of(loaded: Load, snapshot: Snapshot) -> Facts:

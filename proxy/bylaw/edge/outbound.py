@@ -61,6 +61,8 @@ class HttpOutbound:
         """Queue the head; it leaves together with the first bytes of the body."""
         assert not self.started, "a head is written once"
         self.started = True
+        # What is left of the body would be read as the next request: this connection ends with this reply.
+        self.close = self.close or not self._request.content.is_eof()
         self._silent = head_only or status in NO_LENGTH
         lines = [b"HTTP/1.1 %d %b\r\n" % (status, reason.encode("latin-1", "replace"))]
         lines += [b"%b: %b\r\n" % field for field in headers]

@@ -8,8 +8,8 @@ when what was on its way before is ignored.
 from __future__ import annotations
 
 import asyncio
-from typing import cast
 import os
+from typing import cast
 
 from bylaw.ledger.hub import Hub, Lane
 from bylaw.ledger.protocol import (

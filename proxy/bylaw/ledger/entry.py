@@ -14,9 +14,8 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
 from enum import IntEnum
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import orjson
 
@@ -48,8 +47,7 @@ def role_of(kind: str) -> Role:
     return _ROLES.get(kind, Role.OTHER)
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(NamedTuple):
     """One fact about an exchange, or about the ledger itself.
 
     Args:
@@ -82,7 +80,7 @@ class Entry:
             raise ValueError(f"reserved keys in an entry: {sorted(RESERVED.intersection(fields))}")
         if len(exchange) > EXCHANGE_CHARS_MAX or not (exchange.isascii() and exchange.isprintable()):
             raise ValueError("an exchange id is printable ASCII of at most 128 characters")
-        _check(fields)
+        _check(fields if type(fields) is dict else dict(fields))
         # The nonce makes the leaf's hash hiding, even after the text of the leaf was deleted.
         head = {
             "v": SCHEMA, "type": self.kind, "exchange": exchange, "nonce": os.urandom(16).hex(),
@@ -94,7 +92,7 @@ class Entry:
 
 def _check(value: Any) -> None:
     kind = type(value)
-    if kind is dict or isinstance(value, Mapping):
+    if kind is dict:
         for key, item in value.items():
             if type(key) is not str:
                 raise ValueError(f"an entry's keys are strings, not {type(key).__name__}")

@@ -78,7 +78,8 @@ class Hub:
         self._pending: list[tuple[Lane, Record]] = []
         self._pending_bytes = 0
         self._jobs: list[Job] = []
-        self._committing = self._scheduled = self._sync_planned = self._draining = False
+        self._committing = self._scheduled = self._sync_planned = False
+        self._draining = self._closed = False
         self.lanes: dict[Stream, Lane] = {}
         self.connections: set[Worker] = set()
         self.failure: BaseException | None = None
@@ -94,18 +95,19 @@ class Hub:
             raise ProtocolError(f"this ledger runs in mode {self.writer.mode}, not {hello.mode}")
         stream = (hello.boot, hello.worker)
         lane = self.lanes.setdefault(stream, Lane(stream, self.writer.state.streams.get(stream, 0)))
+        leaps = hello.next_seq > lane.durable + 1 and not lane.gap
+        if leaps and lane.received > lane.durable:
+            raise ProtocolError("entries are missing between those sent and those to come")
         if lane.connection is not None:
             lane.connection.end()
         lane.connection = connection
-        if hello.next_seq > lane.durable + 1 and not lane.gap:
+        if leaps:
             self._leap(lane, hello.next_seq - 1)
         if not lane.gap:
             connection.send(seq_message(Kind.WELCOME, lane.durable))
         return lane
 
     def _leap(self, lane: Lane, to_seq: int) -> None:
-        if lane.received > lane.durable:
-            raise ProtocolError("entries are missing between those sent and those to come")
         lane.gap, lane.received = True, to_seq
         self._do((lambda: self.writer.record_gap(lane.stream, to_seq), lambda: self._leapt(lane)))
 
@@ -156,7 +158,7 @@ class Hub:
 
     def _commit(self) -> None:
         self._scheduled = False
-        if self.failure is not None or not (self._pending or self._jobs):
+        if self.failure is not None or self._closed or not (self._pending or self._jobs):
             self._idle.set()
             return
         jobs, self._jobs = self._jobs, []
@@ -238,6 +240,7 @@ class Hub:
             connection.pause()
         while self.failure is None and not self._idle.is_set():
             await self._idle.wait()
+        self._closed = True
         await self._loop.run_in_executor(self._thread, self._finish)
         for connection in list(self.connections):
             connection.end()

@@ -62,8 +62,9 @@ def segment_at(data_dir: Path, first_index: int) -> Segment:
 
 def segments(disk: Disk, data_dir: Path) -> list[Segment]:
     """All segments in order."""
-    names = [name for name in disk.names(wal_dir(data_dir)) if _SEGMENT_NAME.fullmatch(name)]
-    return [segment_at(data_dir, int(name[:16], 16)) for name in names]
+    folder = wal_dir(data_dir)
+    names = [name for name in disk.names(folder) if _SEGMENT_NAME.fullmatch(name)]
+    return [Segment(int(name[:16], 16), folder / name) for name in names]
 
 
 def read_identity(disk: Disk, data_dir: Path) -> tuple[dict[str, Any], bytes]:

@@ -6,7 +6,7 @@ Law of this module: it translates, the client decides; after `ended` is resolved
 from __future__ import annotations
 
 import asyncio
-from typing import cast, Protocol
+from typing import Protocol, cast
 
 from bylaw.ledger.protocol import Hello, Inbox, Kind, ProtocolError, hello_message, parse_seq
 

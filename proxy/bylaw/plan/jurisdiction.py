@@ -30,6 +30,7 @@ HEADER = "bylaw-jurisdiction"
 FORWARDED = "x-forwarded-for"
 HOPS_MAX = 32
 PEERS_CACHED = 4096
+HEADERS_CACHED = 1024
 BUILTIN = ("header", "caller", "geoip", "default")
 
 Headers = Callable[[str], str | None]
@@ -123,7 +124,7 @@ class JurisdictionResolver:
         if not trusted or not self._hears:
             return replace(base, ignored_header=True)
         try:
-            codes = parse_codes(said)
+            codes = _codes_of(said)
         except ValueError as error:
             raise ClientError(400, "invalid_jurisdiction", f"Bylaw-Jurisdiction: {error}") from None
         return Resolution(base.codes | codes, sources=("header", *base.sources)) if codes else base
@@ -165,6 +166,9 @@ class JurisdictionResolver:
             hint = nearest(step.name, names)
             raise ConfigError(f"no resolver `{step.name}`{hint} Resolvers: {', '.join(names)}", step.place)
         return True
+
+
+_codes_of = lru_cache(HEADERS_CACHED)(parse_codes)
 
 
 def joined(fields: Fields, name: str) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import hmac
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import ClassVar, Literal, NoReturn, Self, SupportsIndex
 
@@ -63,7 +63,7 @@ class SecretRef:
 
     kind: Literal["env", "file"]
     name: str
-    place: Place = NOWHERE
+    place: Place = field(default=NOWHERE, compare=False)
 
     @classmethod
     def from_text(cls, text: str) -> Self:

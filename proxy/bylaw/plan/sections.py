@@ -96,8 +96,9 @@ class Route:
         upstream: a name under `upstreams`.
         dialect: family of operations that are read; `raw` reads nothing.
         pass_through: let every body pass unread, and record that; `raw` and `websocket` ask for it.
-        unread: `refuse`: a request with a part that no guard can read (an image, a file) is blocked; `record`: on a
-            passed route, accepts that mandatory guards leave it unread. Not given: as the policy says.
+        unread: `refuse`: a request with a part that no guard can read (an image, a file) is blocked;
+            `record`: on a passed route, accepts that mandatory guards leave it unread. Not given: as the
+            policy says.
         websocket: let connections be upgraded.
         methods: HTTP methods that match; all if not given.
     """
@@ -109,7 +110,7 @@ class Route:
     unread: Literal["record", "refuse"] | None = None
     websocket: bool = False
     methods: frozenset[Method] | None = None
-    place: Place = NO_PLACE
+    place: Place = field(default=NO_PLACE, compare=False)
 
     def __post_init__(self) -> None:
         unread = "bodies on this route are read by no guard; if that is meant, write `pass_through: true`"
@@ -159,7 +160,7 @@ class Resolver:
 
     name: str
     mode: Literal["first", "union"] = "first"
-    place: Place = NO_PLACE
+    place: Place = field(default=NO_PLACE, compare=False)
 
     @classmethod
     def from_node(cls, node: Node) -> Self:

@@ -197,7 +197,7 @@ def _union(members: tuple[Any, ...], node: Node, errors: list[ConfigError]) -> A
 
 
 def _shape(kind: Any) -> type[Any] | None:
-    """What a value must look like to be meant for this member. A secret may be meant: text is not repeated."""
+    """What a value must look like to be meant for this member. It may be a secret: no text is repeated."""
     if hasattr(kind, "from_text"):
         return str
     return {"a mapping": dict, "a list": list}.get(expected(kind))

@@ -102,8 +102,9 @@ class Matcher:
         self._not_after = _characters(rule.not_after)
         self._not_before = _characters(rule.not_before)
         self._near = compiled(rule.name, rule.near) if rule.near else None
-        if self._expression.fullmatch("") is not None:
-            raise ValueError(f"rule {rule.name}: the expression matches the empty text")
+        for expression in filter(None, (self._expression, self._near)):
+            if expression.fullmatch("") is not None:
+                raise ValueError(f"rule {rule.name}: the expression matches the empty text")
         if rule.group > self._expression.groups:
             raise ValueError(f"rule {rule.name}: there is no group {rule.group}")
 

@@ -20,6 +20,7 @@ from typing import Any
 
 import re2
 
+from bylaw.spec.candidates import Candidates, Starts
 from bylaw.spec.matching import NEAR_CHARS, Match, Matcher, Reading, Rule, compiled, re2_options
 from bylaw.spec.prefix import Node, parse, plain, prefixes
 
@@ -54,7 +55,7 @@ class PatternSet:
         self.look_behind = NEAR_CHARS if any(rule.near for rule in rules) else 1
         self._matchers = [Matcher(rule) for rule in self.rules]
         trees = [_tree(rule) for rule in self.rules]
-        self._any = compiled("all rules together", "|".join(map(plain, trees)))
+        self._starts = Starts(self.rules, trees, span_max_bytes)
         self._open = compiled("all rules together", f"(?:{'|'.join(map(prefixes, trees))})\\z")
         self._which = _which(map(plain, trees))
 
@@ -74,26 +75,27 @@ class PatternSet:
             ValueError: more than `CANDIDATES_MAX` places to check in one text.
         """
         reading = Reading(text, fresh)
-        found = self._any.search(reading.data, reading.at)
-        if final and found is None:
+        candidates = Candidates(self._starts, reading.data)
+        first = candidates.after(reading.at)
+        if final and first is None:
             return [], None
         size = len(reading.data)
         reading.held = size + 1 if final else self._held(reading)
-        hits = [] if found is None else list(self._hits(reading, found))
+        hits = [] if first is None else list(self._hits(reading, candidates, first))
         return hits, None if reading.held >= size else reading.chars(reading.held)
 
-    def _hits(self, reading: Reading, found: Any) -> Iterator[Hit]:
+    def _hits(self, reading: Reading, candidates: Candidates, start: int | None) -> Iterator[Hit]:
         """Move `reading.at` over everything that is settled, from hit to hit."""
         for _ in range(CANDIDATES_MAX):
-            if found is None or found.start() >= reading.held:
+            if start is None or start >= reading.held:
                 return
-            at = reading.following(found.start())
-            best = self._best(reading, found.start())
+            at = reading.following(start)
+            best = self._best(reading, start)
             if best is not None:
                 at = reading.at = best.stop
                 yield Hit(best.rule, reading.chars(best.start), reading.chars(best.end))
                 reading.held = self._held(reading) if at > reading.held else reading.held
-            found = self._any.search(reading.data, at)
+            start = candidates.after(at)
         raise ValueError(f"more than {CANDIDATES_MAX} candidates in one text")
 
     def _held(self, reading: Reading) -> int:

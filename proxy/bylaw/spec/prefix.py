@@ -1,8 +1,10 @@
 """From an RE2 expression to the expression of everything that could still become one of its matches.
 
-Law of this module: `prefixes(parse(e))` describes exactly the prefixes of the texts that `e` describes, the
-empty one and the whole ones included, for every expression that RE2 accepts except `\\C`. That is what lets a
-stream hold back precisely the text that may still become a match, and not one character more.
+Law of this module: `prefixes(parse(e))` describes the prefixes of the texts that `e` describes, the empty one
+and the whole ones included, for every expression that RE2 accepts except `\\C`. That is what lets a stream
+hold back the text that may still become a match. It describes no more than that, but for one thing: a
+repetition that may be longer than `COUNTED_MAX` counts as one without bound. Read backwards, from the end of
+the known text, each count is a state of its own, and hundreds of them cost milliseconds a window.
 
 An assertion (`\\b`, `^`, `$`) at the very end of the known text cannot be judged yet. It needs no care here:
 what precedes it is a prefix already, and whatever follows it brings the character that it looks at.
@@ -15,6 +17,7 @@ from dataclasses import dataclass
 
 import re2
 
+COUNTED_MAX = 8
 ASSERTIONS = frozenset({"\\A", "\\b", "\\B", "\\z", "^", "$"})
 
 
@@ -84,8 +87,8 @@ def prefixes(node: Node) -> str:
         case Repeat(inner, _, high):
             if high == 0:
                 return ""
-            whole = "*" if high is None else f"{{0,{high - 1}}}"
-            return f"(?:{plain(inner)}){whole}{prefixes(inner)}"
+            whole = "*" if high is None or high > COUNTED_MAX else f"{{0,{high - 1}}}"
+            return f"(?:{_loose(inner)}){whole}{prefixes(inner)}"
         case Sequel(nodes):
             return _sequel_prefixes(nodes)
 
@@ -96,7 +99,22 @@ def _sequel_prefixes(nodes: Sequence[Node]) -> str:
         return prefixes(nodes[0]) if nodes else ""
     middle = len(nodes) // 2
     left = nodes[:middle]
-    return f"(?:{_sequel_prefixes(left)}|{''.join(map(plain, left))}{_sequel_prefixes(nodes[middle:])})"
+    return f"(?:{_sequel_prefixes(left)}|{''.join(map(_loose, left))}{_sequel_prefixes(nodes[middle:])})"
+
+
+def _loose(node: Node) -> str:
+    """`plain`, with long repetitions as ones without bound."""
+    match node:
+        case Repeat(inner, low, high) if high is None or high > COUNTED_MAX:
+            return f"(?:{_loose(inner)}){'+' if low else '*'}"
+        case Repeat(inner, low, high):
+            return f"(?:{_loose(inner)}){{{low},{high}}}"
+        case Sequel(nodes):
+            return "".join(map(_loose, nodes))
+        case Choice(nodes):
+            return f"(?:{'|'.join(map(_loose, nodes))})"
+        case Atom(source):
+            return source
 
 
 class _Parser:

@@ -6,6 +6,7 @@ before every enforcing guard has cleared it; the outcome is durable before the l
 
 from __future__ import annotations
 
+import re
 from collections.abc import AsyncGenerator, Callable
 
 from bylaw.stages.head import passed_head
@@ -15,9 +16,9 @@ from bylaw.stages.transit import Transit, find
 from bylaw.stages.whole import inspected
 
 BODILESS = frozenset({204, 304})
-# The last event of a stream in the dialects whose streams may be passed through (strict mode holds it).
-TERMINALS = (b"[DONE]", b"message_stop", b"response.completed")
-OVERLAP = max(map(len, TERMINALS)) - 1
+# A line that begins the last event of a stream. JSON escapes line ends, so no text of a model can forge one.
+TERMINAL = re.compile(rb"(?:^|[\r\n])(?:data: ?\[DONE\]|event: ?(?:message_stop|response\.(?:completed|incomplete|failed)))")
+OVERLAP = 40
 
 
 def relay(t: Transit) -> AsyncGenerator[bytes]:
@@ -41,24 +42,17 @@ async def bodiless(t: Transit) -> AsyncGenerator[bytes]:
 
 
 async def passing(t: Transit) -> AsyncGenerator[bytes]:
-    """Bytes as they come. What may be the last piece waits for the outcome to be durable."""
+    """Bytes as they come. The piece that ends the reply waits for the outcome to be durable."""
     assert t.upstream is not None
     t.head = passed_head(t)
     kind = find(t.upstream.headers, b"content-type") or b""
     is_last = _terminal(kind, t.upstream.length)
-    held = b""
     async for piece in t.upstream.chunks():
         t.released += len(piece)
-        if held:
-            yield held
-            held = b""
         if is_last(piece):
-            held = piece
-        else:
-            yield piece
+            await settle(t)
+        yield piece
     await settle(t)
-    if held:
-        yield held
 
 
 class _Countdown:
@@ -73,7 +67,7 @@ class _Countdown:
 
 
 class _Marker:
-    """Tells a piece that ends a well-known stream, also when the mark is cut between two pieces."""
+    """Tells a piece that holds the last event of a well-known stream, also when its line is cut in two."""
 
     def __init__(self) -> None:
         self.tail = b""
@@ -81,7 +75,7 @@ class _Marker:
     def __call__(self, piece: bytes) -> bool:
         seen = self.tail + piece
         self.tail = seen[-OVERLAP:]
-        return any(mark in seen for mark in TERMINALS)
+        return TERMINAL.search(seen) is not None
 
 
 def _never(_piece: bytes) -> bool:

@@ -35,7 +35,7 @@ def route(t: Transit) -> None:
     if t.codec is not None:
         t.exchange.dialect = t.codec.name
     resolved = t.runtime.resolver.resolve(
-        t.inbound.header, t.inbound.peer, t.runtime.callers.named(t.exchange.caller)
+        t.inbound.header, t.inbound.peer, t.runtime.callers.named(t.exchange.caller), t.inbound.headers
     )
     t.exchange.jurisdictions = resolved.codes
     t.ignored_header = resolved.ignored_header

@@ -129,15 +129,14 @@ class Reload:
             await child.ask("commit", self._timings.commit_s, digest=digest)
             child.generation = generation
         except BylawError as error:
-            log.get("supervise").error("commit_failed", child=child.name, exc_info=error)
-            child.kill()
+            log.get("supervise").warning("commit_failed", child=child.name, exc_info=error)
 
     async def _overtake(self, child: Child) -> None:
-        """A worker that became ready between the two phases has the old edition."""
+        """Whoever failed to switch, or became ready between the two phases, gets one more chance."""
         try:
             await self.catch_up(child)
         except BylawError as error:
-            log.get("supervise").error("commit_failed", child=child.name, exc_info=error)
+            log.get("supervise").error("edition_missed", child=child.name, exc_info=error)
             child.kill()
 
     def _unchanged(self) -> Outcome:

@@ -19,6 +19,28 @@ from bylaw.tasks import Tasks
 Spawn = Callable[[str, int], Awaitable[Child]]
 
 
+class Backoff:
+    """How long to wait before the next replacement.
+
+    Args:
+        timings: `backoff_s` doubles up to `backoff_max_s`; a life of `calm_s` starts it anew.
+        wait_first: whether even the first replacement waits.
+    """
+
+    def __init__(self, timings: Timings, wait_first: bool) -> None:
+        self._timings, self._wait_first, self._deaths = timings, wait_first, 0
+
+    def next_s(self, lived_s: float) -> float:
+        """Seconds to wait after a child that lived `lived_s`."""
+        if lived_s >= self._timings.calm_s:
+            self._deaths = 0
+        self._deaths += 1
+        doublings = self._deaths - (1 if self._wait_first else 2)
+        if doublings < 0:
+            return 0.0
+        return min(self._timings.backoff_s * 2.0 ** min(doublings, 30), self._timings.backoff_max_s)
+
+
 class Slot:
     """One worker's place, or the writer's.
 
@@ -28,8 +50,7 @@ class Slot:
         spawn: starts a process for (role, index).
         begin: makes a started process ready; raises `BylawError` if it cannot be.
         mourn: told about each child that died unasked.
-        timings: of the backoff.
-        wait_first: whether even the first replacement waits.
+        backoff: tells how long to wait before each replacement.
     """
 
     def __init__(
@@ -40,13 +61,11 @@ class Slot:
         spawn: Spawn,
         begin: Callable[[Slot, Child], Awaitable[None]],
         mourn: Callable[[Slot, Child], None],
-        timings: Timings,
-        wait_first: bool = True,
+        backoff: Backoff,
     ) -> None:
         self.role, self.index = role, index
         self.child: Child | None = None
-        self._spawn, self._begin, self._mourn, self._timings = spawn, begin, mourn, timings
-        self._wait_first, self._deaths = wait_first, 0
+        self._spawn, self._begin, self._mourn, self._backoff = spawn, begin, mourn, backoff
         self._keeper = Tasks(f"{role} {index}")
 
     async def fill(self) -> None:
@@ -90,23 +109,15 @@ class Slot:
             status = await self.child.live()
             log.get("supervise").error("child_died", child=self.child.name, status=status)
             self._mourn(self, self.child)
-            if time.monotonic() - self.child.began_s >= self._timings.calm_s:
-                self._deaths = 0
-            await self._replace()
+            await self._replace(time.monotonic() - self.child.began_s)
 
-    async def _replace(self) -> None:
+    async def _replace(self, lived_s: float) -> None:
         while True:
-            await asyncio.sleep(self._backoff_s())
+            await asyncio.sleep(self._backoff.next_s(lived_s))
             try:
                 return await self.fill()
             except (BylawError, OSError) as error:
                 log.get("supervise").error(
                     "restart_failed", child=f"{self.role} {self.index}", exc_info=error
                 )
-
-    def _backoff_s(self) -> float:
-        self._deaths += 1
-        doublings = self._deaths - (1 if self._wait_first else 2)
-        if doublings < 0:
-            return 0.0
-        return min(self._timings.backoff_s * 2.0 ** min(doublings, 30), self._timings.backoff_max_s)
+            lived_s = 0.0

@@ -20,7 +20,7 @@ from bylaw.errors import BylawError
 from bylaw.supervise.child import Child, State, Timings, launch
 from bylaw.supervise.edition import Edition, Library
 from bylaw.supervise.reload import Reload
-from bylaw.supervise.slot import Slot, Spawn
+from bylaw.supervise.slot import Backoff, Slot, Spawn
 from bylaw.supervise.totals import Totals
 from bylaw.supervise.trigger import Reason, Trigger
 from bylaw.tasks import Tasks
@@ -151,16 +151,8 @@ class Supervisor:
     def _slot(self, role: str, index: int, spawn: Spawn) -> Slot:
         worker = role == "worker"
         begin = self._begin_worker if worker else self._begin_writer
-        wait_first = worker  # exchanges stand still without a writer
-        return Slot(
-            role,
-            index,
-            spawn=spawn,
-            begin=begin,
-            mourn=self._mourn,
-            timings=self._timings,
-            wait_first=wait_first,
-        )
+        backoff = Backoff(self._timings, wait_first=worker)  # exchanges stand still without a writer
+        return Slot(role, index, spawn=spawn, begin=begin, mourn=self._mourn, backoff=backoff)
 
     def _catch_signals(self) -> None:
         loop = asyncio.get_running_loop()

@@ -51,7 +51,7 @@ class Totals:
     def retire(self, snapshot: Mapping[str, Any]) -> None:
         """Keep what a worker that died had told; it has no exchange in flight any more."""
         kept = Sum()
-        for each in (*self._dead, {**snapshot, "in_flight": 0}):
+        for each in (*self._dead, snapshot):
             kept.add(each)
         self._dead = [_as_snapshot(kept)]
 

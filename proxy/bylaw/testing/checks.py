@@ -96,8 +96,9 @@ def _subjects(text: str) -> list[tuple[str, Any]]:
 
 
 def _verdicts(cls: type[Guard], options: Any, samples: Sequence[str]) -> None:
+    first = guard_case(cls, options)
     for text in samples:
-        case = guard_case(cls, options)
+        case = first.again()
         case.prompt(text)
         case.reply(text)
         case.tool_call("search", {"query": text})
@@ -105,8 +106,9 @@ def _verdicts(cls: type[Guard], options: Any, samples: Sequence[str]) -> None:
 
 
 def _secrecy(cls: type[Guard], options: Any, samples: Sequence[str]) -> None:
+    first = guard_case(cls, options)
     for text in samples:
-        case = guard_case(cls, options)
+        case = first.again()
         for stage, subject in _subjects(text):
             _check_secrecy(case.call(stage, subject), [segment.text for segment in subject.segments])
 
@@ -122,8 +124,9 @@ def _check_secrecy(verdict: Verdict, texts: Sequence[str]) -> None:
 
 
 def _untouched(cls: type[Guard], options: Any, samples: Sequence[str]) -> None:
+    first = guard_case(cls, options)
     for text in samples:
-        case = guard_case(cls, options)
+        case = first.again()
         for stage, subject in _subjects(text):
             before = copy.deepcopy(subject)
             case.call(stage, subject)
@@ -131,16 +134,17 @@ def _untouched(cls: type[Guard], options: Any, samples: Sequence[str]) -> None:
 
 
 def _cuts(cls: type[Guard], options: Any, samples: Sequence[str]) -> None:
+    first = guard_case(cls, options)
     for text in samples:
-        assert_cut_invariant(guard_case(cls, options), text, examples=5)
+        assert_cut_invariant(first, text, examples=5)
 
 
 def _apart(cls: type[Guard], options: Any, samples: Sequence[str]) -> None:
     """Interleave streams of different texts in one instance; each must end as it does alone."""
-    guard = guard_case(cls, options).guard
+    guard, fresh = guard_case(cls, options).guard, guard_case(cls, options)
     before = dict(vars(guard))
     for texts in zip(samples, reversed(samples), strict=True):
-        alone = [guard_case(cls, options).stream(text, range(len(text))) for text in texts]
+        alone = [fresh.again().stream(text, range(len(text))) for text in texts]
         assert alone == _interleaved(guard, texts), "an exchange changed what another one got"
     after = vars(guard)
     changed = [name for name in {*before, *after} if before.get(name) is not after.get(name)]

@@ -83,6 +83,8 @@ class Sender:
                 await self.waiter
             finally:
                 self.waiter = None
+        if self._transport.is_closing():
+            await asyncio.sleep(0)  # a body that never waits would keep the news of the close from arriving
 
     def write(self, data: bytes) -> None:
         """Write bytes of another protocol; `drain` afterwards."""

@@ -78,7 +78,7 @@ class Anthropic:
             if key == "content":
                 _content(walk, value, (key,), "assistant", True)
             else:
-                walk.leaves({key: value}, (), structural=_STRUCTURAL)
+                walk.member(key, value, (), structural=_STRUCTURAL)
         return Reply(tuple(walk.segments), tuple(walk.unread), status, body)
 
     def calls(self, body: Json) -> list[tuple[ToolCall, Path]]:
@@ -153,7 +153,7 @@ def _messages(walk: Walk, messages: Json) -> None:
             if key == "content":
                 _content(walk, value, ("messages", index, key), role, True)
             else:
-                walk.leaves({key: value}, ("messages", index), role, structural=_STRUCTURAL)
+                walk.member(key, value, ("messages", index), role, structural=_STRUCTURAL)
 
 
 def _content(walk: Walk, content: Json, path: Path, role: str, trusted: bool) -> None:
@@ -204,7 +204,7 @@ def _member(walk: Walk, key: str, value: Json, path: Path, kind: str, *, role: s
         if key in OPAQUE or (key == "data" and kind == "redacted_thinking"):
             walk.skip("history", at, "encrypted")
             return
-    walk.leaves({key: value}, path, role, "other", trusted, structural=_STRUCTURAL)
+    walk.member(key, value, path, role, "other", trusted=trusted, structural=_STRUCTURAL)
 
 
 def _source(walk: Walk, source: dict[str, Json], path: Path, kind: str, *, role: str, trusted: bool) -> None:
@@ -223,4 +223,4 @@ def _source(walk: Walk, source: dict[str, Json], path: Path, kind: str, *, role:
         elif key == "content":
             _content(walk, value, at, role, trusted)
         else:
-            walk.leaves({key: value}, path, role, "other", trusted, structural=_STRUCTURAL)
+            walk.member(key, value, path, role, "other", trusted=trusted, structural=_STRUCTURAL)

@@ -103,15 +103,15 @@ class Channel:
     """
 
     __slots__ = (
-        "amended", "base", "buffer", "cleared", "done", "edits", "final", "key", "kind", "last", "look_behinds",
-        "mark", "opened", "released", "streamed", "total", "waiting", "whole",
+        "amended", "base", "buffer", "cleared", "done", "edits", "final", "key", "kind", "last",
+        "look_behinds", "mark", "opened", "streamed", "total", "waiting", "whole",
     )  # fmt: skip
 
     def __init__(self, kind: str, key: str, look_behinds: Sequence[int]) -> None:
         self.kind = kind
         self.key = key
         self.look_behinds = look_behinds
-        self.total = self.mark = self.released = self.base = 0
+        self.total = self.mark = self.base = 0
         self.buffer = ""
         self.streamed = max(look_behinds, default=WHOLE) != WHOLE
         self.whole: list[str] | None = [] if WHOLE in look_behinds else None
@@ -200,7 +200,7 @@ class Channel:
         self.mark = mark
 
     def _trim(self) -> None:
-        """Forget text that no window will show again; in large steps, so that a long text costs linear time."""
+        """Forget text that no window will show again; in large steps, so that all of it is linear."""
         shown = [at - back for at, back in zip(self.cleared, self.look_behinds, strict=True) if back != WHOLE]
         spare = min(shown, default=self.total) - self.base
         if spare > len(self.buffer) // 2:

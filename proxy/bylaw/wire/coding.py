@@ -116,9 +116,11 @@ class _Brotli:
             return
         if self.complete:
             raise WireError("invalid_coding", "bytes follow the end of the coded body")
-        yield self._engine.process(data, output_buffer_limit=_STEP)
-        while not self._engine.can_accept_more_data():
-            yield self._engine.process(b"", output_buffer_limit=_STEP)
+        out = self._engine.process(data, output_buffer_limit=_STEP)
+        # Ready for more input does not mean that no output waits.
+        while out or not self._engine.can_accept_more_data():
+            yield out
+            out = b"" if self._engine.is_finished() else self._engine.process(b"", output_buffer_limit=_STEP)
         self.complete = self._engine.is_finished()
 
 

@@ -11,7 +11,9 @@ from dataclasses import dataclass
 
 from bylaw.wire.codec import CODECS, Codec
 
-_model_path = re.compile(r".*/v1/models(?:/[A-Za-z0-9._:@%-]{1,128})?").fullmatch
+_ID = r"[A-Za-z0-9][A-Za-z0-9._:@-]{0,127}"
+# An id may hold an encoded slash, but nothing that an upstream could resolve to another path.
+_model_path = re.compile(rf".*/v1/models(?:/{_ID}(?:%2[Ff]{_ID})?)?").fullmatch
 
 
 @dataclass(frozen=True, slots=True)

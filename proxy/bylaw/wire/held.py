@@ -116,9 +116,11 @@ class Item:
         closes: channels that end with it.
         mirrors: places that repeat the text of a channel, and are emptied when that text changes.
         note: what the codec wants to know once it has left.
+        splits: one of its texts ends in half a character.
+        halves: pieces of earlier events whose last character it completes.
     """
 
-    __slots__ = ("closes", "event", "mirrors", "note", "pieces")
+    __slots__ = ("closes", "event", "halves", "mirrors", "note", "pieces", "splits")
 
     def __init__(self, event: SseEvent | None) -> None:
         self.event = event
@@ -126,6 +128,8 @@ class Item:
         self.closes: Sequence[Channel] = ()
         self.mirrors: Sequence[tuple[Channel | Call, Path]] = ()
         self.note: object = None
+        self.splits = False
+        self.halves: Sequence[Piece] = ()
 
     def ready(self) -> bool:
         """Whether it may leave."""

@@ -77,7 +77,7 @@ class OpenAIChat:
                 for index, choice in enumerate(value):
                     _choice(walk, choice, ("choices", index))
             else:
-                walk.leaves({key: value}, (), structural=_STRUCTURAL)
+                walk.member(key, value, (), structural=_STRUCTURAL)
         return Reply(tuple(walk.segments), tuple(walk.unread), status, body)
 
     def calls(self, body: Json) -> list[tuple[ToolCall, Path]]:
@@ -177,7 +177,7 @@ def _message(walk: Walk, message: dict[str, Json], path: Path, role: str) -> Non
         elif key in _TEXTS and type(value) is str:
             walk.text(value, at, role, _TEXTS[key], trusted)
         else:
-            walk.leaves({key: value}, path, role, "other", trusted, structural=_STRUCTURAL)
+            walk.member(key, value, path, role, "other", trusted=trusted, structural=_STRUCTURAL)
 
 
 def _content(walk: Walk, content: Json, path: Path, role: str, trusted: bool) -> None:
@@ -203,7 +203,7 @@ def _part(walk: Walk, part: dict[str, Json], path: Path, role: str, trusted: boo
         elif key in _MEDIA and type(value) is dict:
             _media(walk, key, value, at, role=role, trusted=trusted)
         else:
-            walk.leaves({key: value}, path, role, "other", trusted, structural=_STRUCTURAL)
+            walk.member(key, value, path, role, "other", trusted=trusted, structural=_STRUCTURAL)
 
 
 _MEDIA = {"image_url": ("image", "url"), "input_audio": ("audio", "data"), "file": ("file", "file_data")}
@@ -220,7 +220,7 @@ def _media(walk: Walk, key: str, media: dict[str, Json], path: Path, *, role: st
         elif field == "file_id":
             walk.skip(kind, at, "held_upstream")
         else:
-            walk.leaves({field: value}, path, role, "other", trusted, structural=_STRUCTURAL)
+            walk.member(field, value, path, role, "other", trusted=trusted, structural=_STRUCTURAL)
 
 
 def _audio(walk: Walk, audio: dict[str, Json], path: Path, role: str) -> None:
@@ -234,7 +234,7 @@ def _audio(walk: Walk, audio: dict[str, Json], path: Path, role: str) -> None:
         elif field == "transcript" and type(value) is str:
             walk.text(value, at, role, "text")
         else:
-            walk.leaves({field: value}, path, role, structural=_STRUCTURAL)
+            walk.member(field, value, path, role, structural=_STRUCTURAL)
 
 
 def _tool_call(walk: Walk, call: Json, path: Path, role: str) -> None:
@@ -245,7 +245,7 @@ def _tool_call(walk: Walk, call: Json, path: Path, role: str) -> None:
         if key in {"function", "custom"} and type(value) is dict:
             _function(walk, value, (*path, key), role)
         else:
-            walk.leaves({key: value}, path, role, structural=_STRUCTURAL)
+            walk.member(key, value, path, role, structural=_STRUCTURAL)
 
 
 def _function(walk: Walk, function: dict[str, Json], path: Path, role: str) -> None:
@@ -256,7 +256,7 @@ def _function(walk: Walk, function: dict[str, Json], path: Path, role: str) -> N
         elif key in {"arguments", "input"}:
             walk.leaves(value, at, role, "tool_arguments", keys=True)
         else:
-            walk.leaves({key: value}, path, role)
+            walk.member(key, value, path, role)
 
 
 def _choice(walk: Walk, choice: Json, path: Path) -> None:
@@ -269,7 +269,7 @@ def _choice(walk: Walk, choice: Json, path: Path) -> None:
         elif key == "logprobs" and type(value) is dict:
             _logprobs(walk, value, choice.get("message"), (*path, key))
         else:
-            walk.leaves({key: value}, path, structural=_STRUCTURAL)
+            walk.member(key, value, path, structural=_STRUCTURAL)
 
 
 def _logprobs(walk: Walk, logprobs: dict[str, Json], message: Json, path: Path) -> None:

@@ -96,13 +96,13 @@ class SseDecoder:
         event_bytes_max: bound of one event's raw bytes.
     """
 
-    __slots__ = ("_buffer", "_event_bytes_max", "_first", "_searched")
+    __slots__ = ("_buffer", "_event_bytes_max", "_first", "_lf_only", "_searched")
 
     def __init__(self, event_bytes_max: int) -> None:
         self._event_bytes_max = event_bytes_max
         self._buffer = bytearray()
         self._searched = 0
-        self._first = True
+        self._first = self._lf_only = True
 
     @property
     def tail(self) -> bytes:
@@ -117,9 +117,9 @@ class SseDecoder:
         """
         buffer = self._buffer
         buffer += data
+        self._lf_only = self._lf_only and b"\r" not in data
         start = 0
-        while found := _end(buffer, max(start, self._searched)):
-            end = found.end()
+        while (end := self._end(max(start, self._searched))) > 0:
             self._bound(end - start)
             events.append(SseEvent(bytes(buffer[start:end]), self._first))
             self._first, start = False, end
@@ -127,12 +127,20 @@ class SseDecoder:
         self._searched = max(0, len(buffer) - _LONGEST_END)
         self._bound(len(buffer))
 
+    def _end(self, start: int) -> int:
+        """Where the event ends; 0 if it does not end yet."""
+        if self._lf_only:
+            end = self._buffer.find(b"\n\n", start)
+            return end + 2 if end >= 0 else 0
+        found = _end(self._buffer, start)
+        return found.end() if found else 0
+
     def _bound(self, size: int) -> None:
         if size > self._event_bytes_max:
             raise WireError("event_too_large", "an event of the stream is larger than allowed")
 
     def close(self) -> SseEvent | None:
-        """What is left when the stream closes, read as if its blank line had come; None if there is nothing."""
+        """What is left when the stream closes, read as if its blank line had come; None if nothing."""
         if not self._buffer:
             return None
         event = SseEvent(self.tail, self._first)

@@ -183,7 +183,7 @@ class StreamGate:
             self._dirty[guard][channel] = None
 
     def cut(self, guard: int, window: Window, at: int) -> None:
-        """A guard blocks: of this channel, what stands before index `at` of `window.text` is the last to leave.
+        """A guard blocks: of this channel, what stands before `window.text[at]` is the last to leave.
 
         Unlike `clear`, this never completes a channel, so its closing event stays.
         """
@@ -248,7 +248,7 @@ class StreamGate:
         if self.ended or not queue:
             return b""
         out: list[bytes] = []
-        while queue and queue[0].ready():
+        while queue and queue[0].ready() and (not queue[0].splits or self._both_halves()):
             out.append(self._leave(queue.popleft()))
         return b"".join(out)
 
@@ -273,7 +273,7 @@ class StreamGate:
         if type(channel) is not Channel or channel.final:
             raise WireError("invalid_event", "text follows the end of its channel")
         if channel.waiting or not text.isascii():
-            piece = _mended(channel, text, path, nulls)
+            piece = _mended(self._item, channel, text, path, nulls=nulls)
         else:
             piece = Piece(channel, channel.total, text, path, nulls)
             channel.append(text)
@@ -288,7 +288,7 @@ class StreamGate:
         self._others += 1
         channel = Channel(kind, f"other.{self._others}", self._look_behinds)
         self._register(channel)
-        piece = _mended(channel, text, path, False)
+        piece = _mended(self._item, channel, text, path)
         self._item.pieces.append(piece)
         self._close((channel,))
 
@@ -350,7 +350,7 @@ class StreamGate:
         try:
             if event.other:
                 self._comments(event.other)
-            if event.data is not None:
+            if event.data:
                 item.note = self._codec.read(event, self)
         except WireError:
             if self._guarded:
@@ -433,6 +433,18 @@ class StreamGate:
         data = event.data if event.data is not None else b""
         return before + event.reframed(splice(data, changes), comments)
 
+    def _both_halves(self) -> bool:
+        """Whether the events that complete the first one's last characters can leave right behind it."""
+        missing: set[Piece] = set()
+        for item in self._queue:
+            if not item.ready():
+                return False
+            missing.difference_update(item.halves)
+            missing.update(piece for piece in item.pieces if type(piece) is Piece and piece.high)
+            if not missing:
+                return True
+        return False
+
     def _count(self, channel: Channel | Call, length: int) -> None:
         key = channel.key if not channel.key.startswith("other.") else "other"
         self._released[key] = self._released.get(key, 0) + length
@@ -453,9 +465,7 @@ class StreamGate:
             return self._codec.delta(channel.key, text)
         last = pieces[-1]
         assert type(last) is Piece and last.path is not None
-        changes[last.path] = (
-            (changes.get(last.path) or last.text) + text if last.path in changes else last.text + text
-        )
+        changes[last.path] = last.rendered() + text
         self._mirrors(item, channel, changes)
         return b""
 
@@ -468,7 +478,7 @@ class StreamGate:
         return b"\n\n" + data if data and self._ragged else data
 
 
-def _mended(channel: Channel, text: str, path: Path | None, nulls: bool) -> Piece:
+def _mended(item: Item, channel: Channel, text: str, path: Path | None, *, nulls: bool = False) -> Piece:
     """A piece whose text may begin or end in half a surrogate pair; the halves meet in the channel."""
     waiting, low = channel.waiting, ""
     if waiting is not None:
@@ -478,7 +488,7 @@ def _mended(channel: Channel, text: str, path: Path | None, nulls: bool) -> Piec
         except UnicodeDecodeError:
             raise _LONE from None
         waiting.text += whole
-        channel.waiting = None
+        channel.waiting, item.halves = None, (*item.halves, waiting)
         channel.append(whole)
     high = text[-1:] if "\ud800" <= text[-1:] <= "\udbff" else ""
     text = text[: len(text) - len(high)]
@@ -490,6 +500,7 @@ def _mended(channel: Channel, text: str, path: Path | None, nulls: bool) -> Piec
     piece.low, piece.high = low, high
     channel.append(text)
     if high:
+        item.splits = True
         piece.end += 1
         channel.waiting = piece
     return piece

@@ -83,19 +83,35 @@ class Walk:
         elif type(value) is list:
             for index, child in enumerate(value):
                 if type(child) is str or type(child) is dict or type(child) is list:
-                    self.leaves(
-                        child, (*path, index), role, channel, trusted, structural=structural, keys=keys
-                    )
+                    at = (*path, index)
+                    self.leaves(child, at, role, channel, trusted, structural=structural, keys=keys)
         elif type(value) is dict:
             for key, child in value.items():
-                at = (*path, step(key))
                 if keys:
-                    self.text(key, (*at, "@key"), role, channel, trusted)
-                if type(child) is str:
-                    if not (key in structural and is_token(child)):
-                        self._leaf(child, at, role, channel, trusted)
-                elif type(child) is dict or type(child) is list:
-                    self.leaves(child, at, role, channel, trusted, structural=structural, keys=keys)
+                    self.text(key, (*path, step(key), "@key"), role, channel, trusted)
+                self.member(
+                    key, child, path, role, channel, trusted=trusted, structural=structural, keys=keys
+                )
+
+    def member(
+        self,
+        key: str,
+        value: Json,
+        path: Path,
+        role: str = "other",
+        channel: str = "other",
+        *,
+        trusted: bool = True,
+        structural: Collection[str] = NOTHING,
+        keys: bool = False,
+    ) -> None:
+        """Every string under one member of an object at `path`; arguments as `leaves`."""
+        if type(value) is str:
+            if not (key in structural and is_token(value)):
+                self._leaf(value, (*path, step(key)), role, channel, trusted)
+        elif type(value) is dict or type(value) is list:
+            at = (*path, step(key))
+            self.leaves(value, at, role, channel, trusted, structural=structural, keys=keys)
 
     def _leaf(self, value: str, path: Path, role: str, channel: str, trusted: bool) -> None:
         if kind := data_uri_kind(value):

@@ -1,7 +1,7 @@
 """A writer of small MaxMind databases, so that tests need nobody's data.
 
-Follows the MaxMind DB file format specification, version 2.0: a binary search tree with records of 32 bits, 16
-zero bytes, the data section, the metadata marker and the metadata map. Networks must not overlap.
+Follows the MaxMind DB file format specification, version 2.0: a binary search tree with records of 32 bits,
+16 zero bytes, the data section, the metadata marker and the metadata map. Networks must not overlap.
 """
 
 from __future__ import annotations

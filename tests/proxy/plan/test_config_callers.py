@@ -52,6 +52,12 @@ def test_an_unknown_key_is_nobody(key):
     assert None is Callers({"app": entry(key_sha256=sha("k"))}).find(key)
 
 
+def test_a_key_is_bounded_before_it_is_hashed():
+    keys = ["x" * KEY_CHARS_MAX, "x" * (KEY_CHARS_MAX + 1)]
+    callers = Callers({"app": entry(key_sha256=[sha(key) for key in keys])})
+    assert [True, False] == [callers.find(key) is not None for key in keys]
+
+
 def test_while_keys_are_rotated_both_are_known():
     callers = Callers({"app": entry(key_sha256=[sha("old"), sha("new")])})
     assert ("app", "app") == (callers.find("old").name, callers.find("new").name)

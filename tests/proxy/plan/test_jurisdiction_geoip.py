@@ -24,6 +24,7 @@ def geoip(tmp_path):
         "202.96.0.0/12": country("CN"),
         "2001:4860::/32": country("US", "NY"),
         "2a02:8100::/27": country("DE"),
+        "10.0.0.0/8": country("US"),
         "9.0.0.0/8": {"country": {"iso_code": (UINT32, 7)}},
         "11.0.0.0/8": {"continent": {"code": "EU"}},
         "193.0.0.0/16": {"registered_country": {"iso_code": "FR"}},

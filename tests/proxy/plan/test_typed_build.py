@@ -94,19 +94,38 @@ def kinds(text: str) -> Kinds:
 @pytest.mark.parametrize(
     ("text", "name", "expected"),
     [
-        ("text: NO", "text", "NO"), ("text: ''", "text", ""), ("whole: 7", "whole", 7), ("number: 7", "number", 7.0),
-        ("number: 0.5", "number", 0.5), ("flag: true", "flag", True), ("nothing: null", "nothing", None),
-        ("maybe: null", "maybe", None), ("maybe: 3", "maybe", 3), ("choice: b", "choice", "b"),
-        ("choice: 1", "choice", 1), ("choice: true", "choice", True), ("mood: bad", "mood", Mood.BAD),
-        ("action: block", "action", Action.BLOCK), ("day: 2026-09-01", "day", date(2026, 9, 1)),
-        ("path: /a/b", "path", Path("/a/b")), ("path: ./b", "path", Path("/etc/b")), ("listed: [1, 2]", "listed", [1, 2]),
-        ("bare: [1, x]", "bare", [1, "x"]), ("pair: [1, x]", "pair", (1, "x")),
-        ("unique: [a, b]", "unique", frozenset("ab")), ("changing: [1]", "changing", {1}),
-        ("several: [a]", "several", ("a",)), ("names: {NO: 1}", "names", {"NO": 1}),
-        ("moods: {bad: 1}", "moods", {Mood.BAD: 1}), ("either: 3", "either", 3), ("either: [a]", "either", ["a"]),
-        ("either: {n: 1}", "either", Inner(1)), ("anything: {a: [1]}", "anything", {"a": [1]}), ("from: 3", "renamed", 3),
+        ("text: NO", "text", "NO"),
+        ("text: ''", "text", ""),
+        ("whole: 7", "whole", 7),
+        ("number: 7", "number", 7.0),
+        ("number: 0.5", "number", 0.5),
+        ("flag: true", "flag", True),
+        ("nothing: null", "nothing", None),
+        ("maybe: null", "maybe", None),
+        ("maybe: 3", "maybe", 3),
+        ("choice: b", "choice", "b"),
+        ("choice: 1", "choice", 1),
+        ("choice: true", "choice", True),
+        ("mood: bad", "mood", Mood.BAD),
+        ("action: block", "action", Action.BLOCK),
+        ("day: 2026-09-01", "day", date(2026, 9, 1)),
+        ("path: /a/b", "path", Path("/a/b")),
+        ("path: ./b", "path", Path("/etc/b")),
+        ("listed: [1, 2]", "listed", [1, 2]),
+        ("bare: [1, x]", "bare", [1, "x"]),
+        ("pair: [1, x]", "pair", (1, "x")),
+        ("unique: [a, b]", "unique", frozenset("ab")),
+        ("changing: [1]", "changing", {1}),
+        ("several: [a]", "several", ("a",)),
+        ("names: {NO: 1}", "names", {"NO": 1}),
+        ("moods: {bad: 1}", "moods", {Mood.BAD: 1}),
+        ("either: 3", "either", 3),
+        ("either: [a]", "either", ["a"]),
+        ("either: {n: 1}", "either", Inner(1)),
+        ("anything: {a: [1]}", "anything", {"a": [1]}),
+        ("from: 3", "renamed", 3),
     ],
-)  # fmt: skip
+)
 def test_a_value_that_is_written_as_expected_is_taken(text, name, expected):
     found = getattr(kinds(text), name)
     assert (expected, type(expected)) == (found, type(found))
@@ -158,7 +177,7 @@ def test_a_value_that_is_written_as_expected_is_taken(text, name, expected):
         ("form: 1", "form: unknown key, did you mean `from`? Valid keys: text, "),
         ("whole: " + "x" * 100, f'whole: expected a whole number, found the text "{"x" * 60}..."'),
     ],
-)  # fmt: skip
+)
 def test_a_value_that_is_not_is_refused(text, message):
     with pytest.raises(ConfigError) as caught:
         kinds(text)
@@ -237,7 +256,7 @@ def test_an_annotation_that_cannot_be_resolved_is_named():
 
 def test_an_annotation_that_is_not_supported_is_named():
     with pytest.raises(
-        ConfigError, match="options: data: the annotation <class 'bytes'> .* is not supported"
+        ConfigError, match=r"options: data: the annotation <class 'bytes'> .* is not supported"
     ):
         build(Unsupported, {"data": "x"})
 

@@ -20,13 +20,39 @@ def plain(text: str):
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
-        ("NO", "NO"), ("no", "no"), ("yes", "yes"), ("on", "on"), ("y", "y"), ("true", True), ("FALSE", False),
-        ("null", None), ("~", None), ("''", ""), ("'true'", "true"), ('"1"', "1"), ("12", 12), ("-7", -7),
-        ("010", 10), ("0o17", 15), ("0x1F", 31), ("1_000", "1_000"), ("1:30", "1:30"), ("1.5", 1.5), ("1e3", 1000.0),
-        (".5", 0.5), ("-.inf", -math.inf), ("1.2.3", "1.2.3"), ("2026-09-01", "2026-09-01"), ("=", "="),
-        ("0b11", "0b11"), ("+1", 1), ("1" * 65, "1" * 65), ("|\n  12\n", "12\n"), (">\n  true\n", "true\n"),
+        ("NO", "NO"),
+        ("no", "no"),
+        ("yes", "yes"),
+        ("on", "on"),
+        ("y", "y"),
+        ("true", True),
+        ("FALSE", False),
+        ("null", None),
+        ("~", None),
+        ("''", ""),
+        ("'true'", "true"),
+        ('"1"', "1"),
+        ("12", 12),
+        ("-7", -7),
+        ("010", 10),
+        ("0o17", 15),
+        ("0x1F", 31),
+        ("1_000", "1_000"),
+        ("1:30", "1:30"),
+        ("1.5", 1.5),
+        ("1e3", 1000.0),
+        (".5", 0.5),
+        ("-.inf", -math.inf),
+        ("1.2.3", "1.2.3"),
+        ("2026-09-01", "2026-09-01"),
+        ("=", "="),
+        ("0b11", "0b11"),
+        ("+1", 1),
+        ("1" * 65, "1" * 65),
+        ("|\n  12\n", "12\n"),
+        (">\n  true\n", "true\n"),
     ],
-)  # fmt: skip
+)
 def test_a_scalar_means_what_yaml_1_2_says(text, expected):
     found = plain(f"key: {text}")["key"]
     assert (expected, type(expected)) == (found, type(found))
@@ -40,9 +66,13 @@ def test_every_value_knows_its_line_and_key():
     root = parse("a: 1\nb:\n  - x\n  - c: 2\n    d:\n      e: 3\n", "/etc/f.yaml", line=10)
     paths = [("a",), ("b",), ("b", 0), ("b", 1, "c"), ("b", 1, "d"), ("b", 1, "d", "e")]
     assert [
-        "/etc/f.yaml:11: a", "/etc/f.yaml:12: b", "/etc/f.yaml:13: b[0]", "/etc/f.yaml:14: b[1].c",
-        "/etc/f.yaml:15: b[1].d", "/etc/f.yaml:16: b[1].d.e",
-    ] == [str(root.find(*path).place) for path in paths]  # fmt: skip
+        "/etc/f.yaml:11: a",
+        "/etc/f.yaml:12: b",
+        "/etc/f.yaml:13: b[0]",
+        "/etc/f.yaml:14: b[1].c",
+        "/etc/f.yaml:15: b[1].d",
+        "/etc/f.yaml:16: b[1].d.e",
+    ] == [str(root.find(*path).place) for path in paths]
 
 
 def test_what_is_not_there_is_pointed_at_where_it_should_be():
@@ -71,20 +101,32 @@ def test_a_byte_order_mark_is_not_text():
         ("&k a: 1", "f:1: anchors (`&k`) are not supported; write the value out"),
         ("<<: {a: 1}", "f:1: merge keys (`<<`) are not supported; write the values out"),
         ("a: !!str 1", "f:1: a: tags (`!...`) are not supported; quote the value if it is text"),
-        ("a: !!python/object:os.system x", "f:1: a: tags (`!...`) are not supported; quote the value if it is text"),
+        (
+            "a: !!python/object:os.system x",
+            "f:1: a: tags (`!...`) are not supported; quote the value if it is text",
+        ),
         ("!x a: 1", "f:1: tags (`!...`) are not supported; quote the value if it is text"),
         ("? [a]\n: 1", "f:1: a key must be text"),
         (": 1", "f:1: a key must be text"),
         ("a: 1\n---\nb: 1", "f:2: only one document a file is read; remove `---`"),
         ("%YAML 1.1\n---\na: 1", "f:2: only YAML 1.2 is read; remove `%YAML`"),
-        ("a: [1", "f:1: not valid YAML: expected ',' or ']', but got '<stream end>', while parsing a flow sequence"),
+        (
+            "a: [1",
+            "f:1: not valid YAML: expected ',' or ']', but got '<stream end>', while parsing a flow sequence",
+        ),
         ("a: b: c", "f:1: not valid YAML: mapping values are not allowed here"),
-        ("a: 1\n\tb: 2", "f:2: not valid YAML: found character '\\t' that cannot start any token, while scanning for"
-         " the next token"),
-        ('a: "\\ud83d\\ude00"', "f:1: a: an escape here is half of a character (a surrogate); write the character"),
+        (
+            "a: 1\n\tb: 2",
+            "f:2: not valid YAML: found character '\\t' that cannot start any token,"
+            " while scanning for the next token",
+        ),
+        (
+            'a: "\\ud83d\\ude00"',
+            "f:1: a: an escape here is half of a character (a surrogate); write the character",
+        ),
         ("a: 1\nb: \x01", "f:2: not valid YAML: special characters are not allowed"),
     ],
-)  # fmt: skip
+)
 def test_a_mistake_has_file_line_and_reason(text, message):
     with pytest.raises(ConfigError) as caught:
         parse(text, "f")

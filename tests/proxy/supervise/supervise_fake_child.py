@@ -4,7 +4,8 @@
 
 What it is told is appended to FOLDER/events. A file FOLDER/ORDER-ROLE-INDEX is an order, carried out once:
 `hang` (at a ping), `deaf` (refuses to be healthy, until removed), `slow` (start takes 0.5 s), `mute` (start
-fails), `fragile` (dies at commit). The text of the snapshot is an order to all: `bad`, `deadly`, `split`.
+fails), `fragile` (dies at commit), `refuse` (refuses to commit once), `never` (as long as the file is there),
+`ponder` (takes 0.8 s to prepare). The text of the snapshot is an order to all: `bad`, `deadly`, `split`.
 """
 
 import json
@@ -51,6 +52,8 @@ def prepare(fields):
     global candidate
     candidate = fields["snapshot"]["text"]
     tell(f"prepare {candidate}")
+    if ordered("ponder"):
+        time.sleep(0.8)
     if candidate == "bad" and index == 1:
         return {"error": "policy.yaml:3: steps[0].use: no such guard", "exit": 2}
     if candidate == "deadly" and index == 0:
@@ -62,6 +65,9 @@ def commit(fields):
     global plan
     if ordered("fragile"):
         os._exit(9)
+    if ordered("refuse") or ordered("never", once=False):
+        tell("refuse")
+        return {"error": "no such candidate", "exit": 2}
     plan = candidate
     tell(f"commit {fields['digest']}")
     return {"ok": True}

@@ -86,6 +86,50 @@ async def test_a_worker_that_was_starting_during_a_reload_catches_up_before_it_c
         assert [2, 2] == [child.generation for child in supervisor.workers()]
 
 
+async def test_a_worker_that_became_ready_between_the_phases_is_brought_along(house):
+    async with house.serving() as supervisor:
+        house.order("slow", "worker", 0)
+        house.order("ponder", "worker", 1)
+        before = house.worker(0).pid
+        os.kill(before, signal.SIGKILL)
+        await until(lambda: house.worker(0).pid != before)
+        house.desk.edit("v2")
+        await supervisor.reload.run(force=False)
+        assert [
+            "worker 1 prepare v2",
+            "worker 0 start v1",
+            "worker 1 commit v2",
+            "worker 0 prepare v2",
+            "worker 0 commit v2",
+        ] == house.events()[3:]
+        assert ([2, 2], 1) == (
+            [child.generation for child in supervisor.workers()],
+            supervisor.restarts["worker"],
+        )
+
+
+async def test_a_worker_that_refuses_to_commit_gets_one_more_chance(house):
+    async with house.serving() as supervisor:
+        house.order("refuse", "worker", 0)
+        house.desk.edit("v2")
+        await supervisor.reload.run(force=False)
+        assert ["worker 0 prepare v2", "worker 0 commit v2"] == house.events()[-2:]
+        assert ([2, 2], 0) == (
+            [child.generation for child in supervisor.workers()],
+            supervisor.restarts["worker"],
+        )
+
+
+async def test_a_worker_that_never_commits_is_replaced_by_one_with_the_new_edition(house):
+    async with house.serving() as supervisor:
+        order = house.order("never", "worker", 0)
+        house.desk.edit("v2")
+        await supervisor.reload.run(force=False)
+        order.unlink()
+        await until(lambda: house.ready() and supervisor.restarts["worker"] == 1)
+        assert "worker 0 start v2" == house.events()[-1]
+
+
 @pytest.mark.parametrize("key", ["listen", "data_dir"])
 async def test_a_change_of_what_is_fixed_needs_a_restart(house, key):
     async with house.serving() as supervisor:

@@ -5,7 +5,7 @@ import os
 import signal
 
 import pytest
-from supervise_house import House, until
+from supervise_house import House, alive, until
 
 from bylaw.errors import ConfigError
 from bylaw.supervise.child import ChildError
@@ -53,6 +53,14 @@ async def test_a_worker_that_answers_no_ping_is_killed_and_replaced(tmp_path):
         before = house.worker(1).pid
         house.order("hang", "worker", 1)
         await until(lambda: house.worker(1).pid != before and house.ready())
+
+
+async def test_a_worker_that_is_late_to_answer_is_not_ready_even_before_it_is_killed(house):
+    async with house.serving() as supervisor:
+        house.order("hang", "worker", 1)
+        await until(lambda: not house.worker(1).ready)
+        assert 0 == supervisor.restarts["worker"]
+        house.worker(1).kill()
 
 
 async def test_a_worker_whose_replacement_fails_is_tried_again(house):
@@ -118,7 +126,8 @@ async def test_a_worker_that_does_not_finish_draining_is_killed(tmp_path):
     house.desk.drain_s = 0.0
     async with house.serving():
         house.order("busy", "worker", 0)
-    assert 0 == house.exit_status
+        stuck = house.worker(0).pid
+    assert (0, False) == (house.exit_status, alive(stuck))
     assert "worker 0 left" not in house.events()
     assert "writer 0 left" == house.events()[-1]
 
@@ -133,6 +142,16 @@ async def test_the_writer_is_replaced_even_while_the_workers_drain(house):
         await until(lambda: supervisor.writer.pid != before and supervisor.writer.ready)
         order.unlink()
     assert "writer 0 left" == house.events()[-1]
+
+
+async def test_a_worker_that_is_dead_and_not_yet_replaced_is_counted_once(tmp_path):
+    house = House(tmp_path, backoff_s=5.0)
+    async with house.serving() as supervisor:
+        await until(lambda: all(child.stats for child in supervisor.workers()))
+        os.kill(house.worker(0).pid, signal.SIGKILL)
+        await until(lambda: supervisor.restarts["worker"] == 1)
+        total = supervisor.totals.of(child.stats for child in supervisor.workers())
+        assert (10, 1) == (total.counters["bylaw_ledger_appended", ()], total.in_flight)
 
 
 async def test_counters_of_a_dead_worker_are_kept(house):

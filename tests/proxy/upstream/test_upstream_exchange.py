@@ -340,6 +340,20 @@ async def test_a_released_reply_never_touches_its_connection_again(kit):
 
 
 @on_both_loops
+async def test_a_release_under_a_reader_that_has_not_woken_yet_closes_the_connection(kit):
+    _, client = await kit.pair(answer_and_wait(OK + b"Content-Length: 5\r\n\r\nhel"))
+    reply = await client.open("GET", "/", [], b"", 0)
+    chunks = reply.chunks()
+    assert b"hel" == await anext(chunks)
+    reading = asyncio.create_task(anext(chunks, None))
+    await asyncio.sleep(0)
+    reply._connection.data_received(b"lo")  # the end comes, and before the reader runs:
+    reply.release()
+    assert 0 == client.resting
+    await asyncio.wait([reading])
+
+
+@on_both_loops
 async def test_close_fails_what_still_runs_and_refuses_what_comes(kit):
     _, client = await kit.pair(answer_and_wait(b""))
     task = asyncio.create_task(fetch(client))

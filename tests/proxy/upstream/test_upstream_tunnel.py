@@ -97,11 +97,11 @@ async def test_a_tunnel_without_traffic_ends_and_with_traffic_in_one_direction_d
         writer.write(SWITCH)
         await reader.read()
 
-    _, client = await kit.pair(script, idle_ms_max=100)
+    _, client = await kit.pair(script, idle_ms_max=250)
     tunnel = (await client.open("GET", "/", ASK, b"", 0)).upgrade()
     reading = asyncio.create_task(tunnel.read())
-    for _ in range(6):
-        await asyncio.sleep(0.03)
+    for _ in range(8):
+        await asyncio.sleep(0.05)
         await tunnel.write(b"ping")
     assert not reading.done()
     with pytest.raises(UpstreamError, match="upstream_idle_timeout"):
