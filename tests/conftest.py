@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 import pytest_asyncio
+
 from bylaw_loadtest.upstream import Script, ScriptedUpstream
 
 START_S = 40
@@ -128,7 +129,9 @@ class Start:
     def __init__(self, folder: Path, stack: AsyncExitStack) -> None:
         self.folder, self._stack, self._count = folder, stack, 0
 
-    async def __call__(self, upstream: str, *arguments: str, more: str = "", env: dict[str, str] | None = None, **keys: str) -> Proxy:
+    async def __call__(
+        self, upstream: str, *arguments: str, more: str = "", env: dict[str, str] | None = None, **keys: str
+    ) -> Proxy:
         self._count += 1
         home = self.folder / f"proxy{self._count}"
         home.mkdir()

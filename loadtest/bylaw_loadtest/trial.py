@@ -57,7 +57,7 @@ class Sizes:
     """
 
     slice_s: float
-    connections: int = 16
+    connections: int = 64
     streams: int = 32
     rate_hz: float = 100
     stream_rate_hz: float = 20

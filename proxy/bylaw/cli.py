@@ -28,7 +28,9 @@ EXAMPLE = "example: bylaw serve --upstream https://api.openai.com"
 
 def parser(command: str) -> argparse.ArgumentParser:
     """The command line; only the command that was asked for is imported, so that reading the ledger is quick."""
-    top = argparse.ArgumentParser(prog="bylaw", description="Enforces law and policy on model traffic.", epilog=EXAMPLE)
+    top = argparse.ArgumentParser(
+        prog="bylaw", description="Enforces law and policy on model traffic.", epilog=EXAMPLE
+    )
     top.add_argument("--version", action="version", version=f"bylaw {__version__}")
     commands = top.add_subparsers(metavar="COMMAND", required=True)
     for name, text in COMMANDS.items():

@@ -16,15 +16,15 @@ from types import MappingProxyType
 from typing import Any
 
 import bylaw_policies
-
 from bylaw.errors import ConfigError
 from bylaw.limits import Limits
 from bylaw.plan.callers import Callers
 from bylaw.plan.compile import GuardPool
-from bylaw.plan.geoip import GeoIp
 from bylaw.plan.config import Config, capture, default_snapshot, load_config
+from bylaw.plan.geoip import GeoIp
 from bylaw.plan.jurisdiction import JurisdictionResolver
 from bylaw.plan.library import Library, load_library
+from bylaw.plan.overrides import ENV_PREFIX
 from bylaw.plan.planner import Planner, RouteFacts
 from bylaw.plan.registry import Registry, load_registry
 from bylaw.plan.sections import Route as RouteSection
@@ -108,7 +108,7 @@ def load(snapshot: Snapshot, env: Mapping[str, str], options: Mapping[str, Any],
     )
     policy = library.policy(policies.profile)
     planner = Planner(policy, library.packs, config.deployment, GuardPool(registry), config.limits, at)
-    loaded = Load(config, registry, library, planner, _digest(snapshot, options, registry, at))
+    loaded = Load(config, registry, library, planner, _digest(snapshot, env, options, registry, at))
     _compile_all(loaded)
     return loaded
 
@@ -120,7 +120,9 @@ def runtime(loaded: Load, env: Mapping[str, str], open_upstream: OpenUpstream) -
     geoip_file = config.jurisdictions.geoip_file
     geoip = GeoIp(geoip_file) if geoip_file else None
     resolver = JurisdictionResolver(config.jurisdictions, callers, geoip, loaded.registry.resolvers)
-    clients = {name: open_upstream(name, section, config.limits) for name, section in config.upstreams.items()}
+    clients = {
+        name: open_upstream(name, section, config.limits) for name, section in config.upstreams.items()
+    }
     routes = tuple(_route(section, config.upstreams[section.upstream], env) for section in config.routes)
     known = {name: sorted(values) for name, values in config.deployment.known.items()}
     return Runtime(loaded.digest, routes, callers, resolver, loaded.planner, clients, MappingProxyType(known))
@@ -165,7 +167,11 @@ def operations(section: RouteSection) -> tuple[str, ...]:
     return () if family is None or section.pass_through else tuple(codec.name for codec in family.codecs)
 
 
-def _digest(snapshot: Snapshot, options: Mapping[str, Any], registry: Registry, at: date) -> str:
+def _digest(
+    snapshot: Snapshot, env: Mapping[str, str], options: Mapping[str, Any], registry: Registry, at: date
+) -> str:
     guards = sorted((name, info.version) for name, info in registry.guards.items())
-    whole = json.dumps([dict(snapshot.files), dict(options), guards, str(at)], sort_keys=True, default=str)
+    overrides = {name: value for name, value in env.items() if name.startswith(ENV_PREFIX)}
+    parts = [dict(snapshot.files), overrides, dict(options), guards, str(at)]
+    whole = json.dumps(parts, sort_keys=True, default=str)
     return hashlib.sha256(whole.encode()).hexdigest()[:16]

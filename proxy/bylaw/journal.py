@@ -33,10 +33,17 @@ class Journal:
         self.counts = counts
         self.on_record = on_record
         self.refused: dict[str, int] = {}
-        self._log = log.get("exchange")
+        self._retired: dict[str, int] = {}
 
     def observe(
-        self, *, route: str, decision: str, status: int, error: str, stage_ns: list[int], record: Mapping[str, Any]
+        self,
+        *,
+        route: str,
+        decision: str,
+        status: int,
+        error: str,
+        stage_ns: list[int],
+        record: Mapping[str, Any],
     ) -> None:
         """Count and log one exchange that has ended."""
         self.counts.observe(route, decision, status, stage_ns)
@@ -45,28 +52,34 @@ class Journal:
             self.counts.verdict(step, action if tally.enforce or tally.action is Action.ALLOW else "would")
             if tally.error:
                 self.counts.guard_error(step)
-        self._log.info(
-            "exchange",
-            exchange=record["exchange"],
-            method=record["method"],
-            route=route,
-            caller=record["caller"],
-            jurisdictions=record["jurisdictions"],
-            decision=decision,
-            status=status,
-            error_code=error,
-            code=record["code"],
-            failed_steps=record["errors"],
-            us={stage: ns // 1000 for stage, ns in zip(STAGES, stage_ns, strict=True) if ns},
+        log.counted(
+            {
+                "event": "exchange",
+                "level": "info",
+                "exchange": record["exchange"],
+                "method": record["method"][:16],
+                "route": route,
+                "caller": record["caller"],
+                "jurisdictions": record["jurisdictions"],
+                "decision": decision,
+                "status": status,
+                "error": error,
+                "code": record["code"],
+                "failed_steps": record["errors"],
+                "us": {stage: ns // 1000 for stage, ns in zip(STAGES, stage_ns, strict=True) if ns},
+            }
         )
+
+    def retire(self, client: UpstreamClient) -> None:
+        """Keep the counts of a client that is about to be closed: a counter never goes back."""
+        for code, number in client.tally.errors.items():
+            self._retired[code] = self._retired.get(code, 0) + number
 
     def recording(self, ledger: LedgerPort) -> LedgerPort:
         """The ledger, with `on_record` called after it has accepted an outcome."""
         return _Recording(ledger, self)
 
-    def snapshot(
-        self, in_flight: int, ledger: Counters, clients: Iterable[UpstreamClient]
-    ) -> dict[str, Any]:
+    def snapshot(self, in_flight: int, ledger: Counters, clients: Iterable[UpstreamClient]) -> dict[str, Any]:
         """All counters as JSON; see `metrics.Counts.snapshot`."""
         counted = self.counts.snapshot()
         counted["in_flight"] = in_flight
@@ -75,10 +88,11 @@ class Journal:
             ["bylaw_ledger_refused", [], ledger.refused],
             ["bylaw_ledger_lost", [], ledger.lost],
         ]
+        errors = dict(self._retired)
         for client in clients:
-            counted["counters"] += [
-                ["bylaw_upstream_errors", [code], number] for code, number in client.tally.errors.items()
-            ]
+            for code, number in client.tally.errors.items():
+                errors[code] = errors.get(code, 0) + number
+        counted["counters"] += [["bylaw_upstream_errors", [code], number] for code, number in errors.items()]
         return counted
 
     async def flush_refusals(self, ledger: LedgerPort) -> None:

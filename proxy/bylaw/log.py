@@ -44,6 +44,7 @@ _WORDS_OF_A_LIBRARY = re.compile(r"[^\n(<\[{'\"`:=]*")
 _masked: dict[str, bool] = {}
 
 Event = MutableMapping[str, Any]
+_current: list[_Out] = []
 
 
 def get(room: str) -> Any:
@@ -59,6 +60,7 @@ def configure(level: str = "info", stream: TextIO | None = None) -> None:
         stream: where to; stderr if None.
     """
     out = _Out(stream or sys.stderr)
+    _current[:] = [out] if LEVELS[level] <= logging.INFO else []
     structlog.configure(
         processors=[structlog.processors.add_log_level, guard, _render],
         wrapper_class=structlog.make_filtering_bound_logger(LEVELS[level]),
@@ -70,6 +72,16 @@ def configure(level: str = "info", stream: TextIO | None = None) -> None:
     root.setLevel(max(LEVELS[level], logging.WARNING))
     logging.getLogger("aiohttp.access").disabled = True
     logging.captureWarnings(True)
+
+
+def counted(event: Event) -> None:
+    """One event at level `info` without the guard's look, for those written once an exchange.
+
+    The guard costs ten times the writing. Whoever calls this vouches that the fields are ids, codes and
+    numbers of Bylaw's own; `journal` is the only caller.
+    """
+    for out in _current:
+        out.line(_render(None, "", event))
 
 
 def guard(_logger: Any, _method: str, event: Event) -> Event:

@@ -7,8 +7,6 @@ serves its supervisor's channel and ends when that ends.
 from __future__ import annotations
 
 import asyncio
-import os
-import signal
 import socket
 import sys
 from pathlib import Path
@@ -45,6 +43,7 @@ class WriterControl:
 
     def __init__(self) -> None:
         self.exit: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+        self.end = asyncio.Event()
 
     async def start(self, message: Message) -> Message:
         """Recover the ledger and listen on its socket.
@@ -57,7 +56,13 @@ class WriterControl:
         log.configure(message.get("log_level", "info"))
         ready = asyncio.Event()
         serving = asyncio.ensure_future(
-            serve_writer(Path(message["data_dir"]), Path(message["socket_path"]), message["mode"], ready=ready)
+            serve_writer(
+                Path(message["data_dir"]),
+                Path(message["socket_path"]),
+                message["mode"],
+                ready=ready,
+                stop=self.end,
+            )
         )
         serving.add_done_callback(self._ended)
         listening = asyncio.ensure_future(ready.wait())
@@ -74,7 +79,7 @@ class WriterControl:
 
     async def stop(self, _message: Message) -> Message:
         """Write what has arrived, end."""
-        os.kill(os.getpid(), signal.SIGTERM)
+        self.end.set()
         return {"ok": True}
 
     async def ping(self, _message: Message) -> Message:

@@ -120,7 +120,9 @@ class Worker:
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
         sock.bind(tuple(address))
         self.port = sock.getsockname()[1]
-        self._server = await asyncio.get_running_loop().create_server(self.plane.server, sock=sock, backlog=BACKLOG)
+        self._server = await asyncio.get_running_loop().create_server(
+            self.plane.server, sock=sock, backlog=BACKLOG
+        )
         self.plane.start_sweeping()
         self._tasks.spawn(self.journal.flush_refusals(self.ledger), "refusals")
         gc.collect()
@@ -160,7 +162,7 @@ class Worker:
             await asyncio.sleep(SWEEP_S)
         for key, client in old.items():
             if not any(client is used_now for used_now in self.services.runtime.upstreams.values()):
-                del self._clients[key]
+                self.journal.retire(self._clients.pop(key))
                 await client.close()
 
     async def stats(self, _message: Message) -> Message:
@@ -168,8 +170,8 @@ class Worker:
         return self.journal.snapshot(self.services.in_flight, self.ledger.counters, self._clients.values())
 
     async def ping(self, _message: Message) -> Message:
-        """The loop turns."""
-        return {"ok": True}
+        """The loop turns, and whether entries can be recorded."""
+        return {"ok": self.ledger.connected}
 
     async def drain(self, message: Message) -> Message:
         """Finish what runs, hand everything to the ledger, end."""
@@ -204,4 +206,6 @@ async def _call_all(hooks: tuple[Callable[..., Any], ...], *arguments: Any) -> N
         except BylawError:
             raise
         except Exception as error:
-            raise ConfigError(f"the plugin hook {hook.__module__}.{hook.__qualname__} failed: {error}") from error
+            raise ConfigError(
+                f"the plugin hook {hook.__module__}.{hook.__qualname__} failed: {error}"
+            ) from error

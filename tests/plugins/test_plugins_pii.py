@@ -1,11 +1,11 @@
-"""The guard `pii`: identifiers are found by form and check digit, and what only looks like one is left alone."""
+"""The guard `pii`: identifiers are found by form and check digit, lookalikes are left alone."""
 
 import pytest
-from bylaw_plugins.pii import Pii
-from bylaw_plugins.pii.national import COUNTRIES
 
 from bylaw.testing import assert_conforms, assert_cut_invariant, guard_case
 from bylaw.verdict import Action
+from bylaw_plugins.pii import Pii
+from bylaw_plugins.pii.national import COUNTRIES
 
 FOUND = {
     "Write to jane.doe+x@mail.example.co.uk.": "Write to [EMAIL].",
@@ -95,7 +95,9 @@ def test_ip_addresses_are_an_option():
 
 def test_placeholders_hide_from_the_provider_and_come_back():
     case = guard_case(Pii, {"mode": "placeholder"})
-    assert "mail <EMAIL_1>, then <EMAIL_2>, <EMAIL_1>" == case.prompt("mail a@x.com, then b@x.com, a@x.com").text
+    assert (
+        "mail <EMAIL_1>, then <EMAIL_2>, <EMAIL_1>" == case.prompt("mail a@x.com, then b@x.com, a@x.com").text
+    )
     assert "I wrote to a@x.com." == case.reply("I wrote to <EMAIL_1>.").text
 
 
@@ -146,7 +148,7 @@ def test_a_wrong_option_is_refused(options, message):
 
 
 def test_a_stream_is_redacted_however_it_is_cut():
-    text = "Mail a.b@x.com or call +49 30 901820; NHS number 943 476 5870, card 4111 1111 1111 1111 12/27. Thanks!"
+    text = "Mail a.b@x.com or call +49 30 901820; NHS number 943 476 5870, card 4111 1111 1111 1111."
     assert_cut_invariant(CASE.guard, text)
 
 

@@ -1,15 +1,15 @@
-"""The guard `secrets`: credentials are found by their form, whatever way they travel, and lookalikes are not."""
+"""The guard `secrets`: credentials are found by their form, lookalikes are left alone."""
 
 import base64
 import json
 
 import pytest
-from bylaw_plugins.secrets import Secrets
-from bylaw_plugins.secrets.rules import RULES
 
 from bylaw.errors import ConfigError
 from bylaw.testing import assert_conforms, assert_cut_invariant, guard_case
 from bylaw.verdict import Action
+from bylaw_plugins.secrets import Secrets
+from bylaw_plugins.secrets.rules import RULES
 
 A36 = "abcdefghijklmnopqrstuvwxyz0123456789"
 HEX32 = "0123456789abcdef" * 2
@@ -63,7 +63,10 @@ def test_a_credential_is_redacted_by_its_form(kind):
         ),
         ("AKIAIOSFODNN7EXAMPLE,wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY", "[REDACTED:aws_key_pair]"),
         ("AccountKey=" + "A1b2" * 21 + "Zz==;Endpoint", "AccountKey=[REDACTED:azure_storage_key];Endpoint"),
-        ('{"private_key_id": "' + "0123456789" * 4 + '"}', '{"private_key_id": "[REDACTED:gcp_private_key_id]"}'),
+        (
+            '{"private_key_id": "' + "0123456789" * 4 + '"}',
+            '{"private_key_id": "[REDACTED:gcp_private_key_id]"}',
+        ),
     ],
 )
 def test_only_the_secret_part_of_an_assignment_is_replaced(text, redacted):

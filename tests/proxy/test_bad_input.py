@@ -10,9 +10,10 @@ import brotli
 import pytest
 import pytest_asyncio
 import zstandard
+from rawhttp import Wire, exchange, request
+
 from bylaw_loadtest.upstream import ScriptedUpstream
 from conftest import Proxy, Start
-from rawhttp import Wire, exchange, request
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 JSON = ("Content-Type", "application/json")
@@ -59,7 +60,12 @@ async def test_a_body_that_two_parsers_could_read_differently_is_400(
     assert (400, code, 0) == (answer.status, error["code"], len(upstream.requests))
     assert ("error" == answer.json().get("type")) == (path == "/v1/messages")
     entry = await proxy.entry(answer.header("Bylaw-Exchange"))
-    assert ("blocked", 400, code, False) == (entry["decision"], entry["status"], entry["error"], entry["forwarded"])
+    assert ("blocked", 400, code, False) == (
+        entry["decision"],
+        entry["status"],
+        entry["error"],
+        entry["forwarded"],
+    )
 
 
 ENCODERS = {
@@ -82,8 +88,12 @@ async def test_a_coded_body_is_inspected_and_leaves_as_it_came(
 
 
 @pytest.mark.parametrize("coding", sorted(ENCODERS))
-async def test_a_secret_in_a_coded_body_is_redacted(proxy: Proxy, upstream: ScriptedUpstream, coding: str) -> None:
-    body = json.dumps({"model": "m", "messages": [{"role": "user", "content": "AKIAIOSFODNN7EXAMPLE"}]}).encode()
+async def test_a_secret_in_a_coded_body_is_redacted(
+    proxy: Proxy, upstream: ScriptedUpstream, coding: str
+) -> None:
+    body = json.dumps(
+        {"model": "m", "messages": [{"role": "user", "content": "AKIAIOSFODNN7EXAMPLE"}]}
+    ).encode()
     headers = [JSON, ("Content-Encoding", coding)]
     await exchange(proxy.address, request("POST", "/v1/chat/completions", headers, ENCODERS[coding](body)))
     got = upstream.requests[-1]
@@ -149,11 +159,16 @@ async def test_an_unknown_route_is_404(proxy: Proxy) -> None:
 async def test_an_operation_that_nobody_reads_is_404(proxy: Proxy, upstream: ScriptedUpstream) -> None:
     upstream.requests.clear()
     answer = await exchange(proxy.address, request("POST", "/v1/embeddings", [JSON], b'{"input":"x"}'))
-    assert (404, "unread_operation", 0) == (answer.status, answer.json()["error"]["code"], len(upstream.requests))
+    assert (404, "unread_operation", 0) == (
+        answer.status,
+        answer.json()["error"]["code"],
+        len(upstream.requests),
+    )
 
 
 @pytest.mark.parametrize(
-    "path", ["/raw/../v1/embeddings", "/raw/%2e%2e/v1/embeddings", "/raw/..%2fv1", "/raw/x\\..\\y", "/raw/./x"]
+    "path",
+    ["/raw/../v1/embeddings", "/raw/%2e%2e/v1/embeddings", "/raw/..%2fv1", "/raw/x\\..\\y", "/raw/./x"],
 )
 async def test_a_path_with_two_readings_is_400(proxy: Proxy, path: str) -> None:
     answer = await exchange(proxy.address, request("GET", path))
@@ -204,7 +219,9 @@ async def test_a_header_over_the_limit_is_refused(proxy: Proxy) -> None:
 
 async def test_a_provider_that_is_too_late_is_504(proxy: Proxy) -> None:
     script = ("X-Script", '{"first_delay_ms": 3000}')
-    answer = await exchange(proxy.address, request("POST", "/v1/chat/completions", [JSON, script], json.dumps(GOOD).encode()))
+    answer = await exchange(
+        proxy.address, request("POST", "/v1/chat/completions", [JSON, script], json.dumps(GOOD).encode())
+    )
     assert (504, "upstream_timeout") == (answer.status, answer.json()["error"]["code"])
 
 
@@ -215,17 +232,24 @@ async def test_a_provider_that_is_too_late_is_504(proxy: Proxy) -> None:
         ('{"malformed": "content_length"}', "upstream_reset"),
         ('{"malformed": "http_framing", "framing": "chunked"}', "upstream_malformed"),
         ('{"reset_after_events": -1}', "upstream_reset"),
-        ('{"answer": "x", "encoding": "gzip", "headers": [["Content-Encoding", "snappy"]]}', "upstream_malformed"),
+        (
+            '{"answer": "x", "encoding": "gzip", "headers": [["Content-Encoding", "snappy"]]}',
+            "upstream_malformed",
+        ),
     ],
 )
 async def test_garbage_of_the_provider_is_502(proxy: Proxy, script: str, code: str) -> None:
     answer = await exchange(
-        proxy.address, request("POST", "/v1/chat/completions", [JSON, ("X-Script", script)], json.dumps(GOOD).encode())
+        proxy.address,
+        request("POST", "/v1/chat/completions", [JSON, ("X-Script", script)], json.dumps(GOOD).encode()),
     )
     assert (502, code) == (answer.status, answer.json()["error"]["code"])
 
 
-@pytest.mark.parametrize("script", ['{"malformed": "sse_json", "words": 30}', '{"reset_after_events": 5, "words": 30, "chunk_delay_ms": 3}'])
+@pytest.mark.parametrize(
+    "script",
+    ['{"malformed": "sse_json", "words": 30}', '{"reset_after_events": 5, "words": 30, "chunk_delay_ms": 3}'],
+)
 @pytest.mark.parametrize("path", ["/v1/chat/completions", "/v1/messages"])
 async def test_a_stream_that_breaks_ends_with_the_dialects_error_and_no_clean_end(
     proxy: Proxy, script: str, path: str
@@ -243,6 +267,8 @@ async def test_full_is_503_with_retry_after(start: Start, upstream: ScriptedUpst
     script = ("X-Script", '{"first_delay_ms": 800}')
     await slow.send(request("POST", "/v1/chat/completions", [JSON, script], json.dumps(GOOD).encode()))
     await upstream.until(lambda: len(upstream.requests))
-    answer = await exchange(proxy.address, request("POST", "/v1/chat/completions", [JSON], json.dumps(GOOD).encode()))
+    answer = await exchange(
+        proxy.address, request("POST", "/v1/chat/completions", [JSON], json.dumps(GOOD).encode())
+    )
     assert (503, "1", 200) == (answer.status, answer.header("Retry-After"), (await slow.answer()).status)
     await slow.close()

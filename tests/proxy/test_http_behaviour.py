@@ -13,14 +13,17 @@ from pathlib import Path
 
 import pytest
 import pytest_asyncio
+from rawhttp import Wire, exchange, request
+
 from bylaw_loadtest.upstream import ScriptedUpstream, pattern, script_header
 from conftest import Proxy, Start
-from rawhttp import Wire, exchange, request
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 JSON = ("Content-Type", "application/json")
 CHAT = json.dumps({"model": "m", "messages": [{"role": "user", "content": "hello"}]}).encode()
-STREAM = json.dumps({"model": "m", "stream": True, "messages": [{"role": "user", "content": "hello"}]}).encode()
+STREAM = json.dumps(
+    {"model": "m", "stream": True, "messages": [{"role": "user", "content": "hello"}]}
+).encode()
 ROUTES = (
     "[{match: /v1/realtime, upstream: provider, dialect: openai, websocket: true, pass_through: true},"
     " {match: /v1/messages, upstream: provider, dialect: anthropic},"
@@ -60,7 +63,13 @@ async def test_header_case_order_and_repetition_survive(proxy: Proxy, upstream: 
 
 
 async def test_reply_headers_survive_and_bylaws_own_cannot_be_forged(proxy: Proxy) -> None:
-    given = [["X-a", "1"], ["x-A", "2"], ["Set-Cookie", "a=b"], ["Set-Cookie", "c=d"], ["Bylaw-Decision", "forged"]]
+    given = [
+        ["X-a", "1"],
+        ["x-A", "2"],
+        ["Set-Cookie", "a=b"],
+        ["Set-Cookie", "c=d"],
+        ["Bylaw-Decision", "forged"],
+    ]
     answer = await exchange(
         proxy.address, request("POST", "/v1/chat/completions", [JSON, script(headers=given)], CHAT)
     )
@@ -73,7 +82,10 @@ async def test_every_reply_says_who_decided_what_and_how_long_it_took(proxy: Pro
     answer = await exchange(proxy.address, request("POST", "/v1/chat/completions", [JSON], CHAT))
     stages = [part.split(";")[0] for part in (answer.header("Server-Timing") or "").split(", ")]
     assert ["read", "route", "inspect", "upstream", "relay", "record"] == stages
-    assert ("allow", True) == (answer.header("Bylaw-Decision"), "default@" in (answer.header("Bylaw-Policy") or ""))
+    assert ("allow", True) == (
+        answer.header("Bylaw-Decision"),
+        "default@" in (answer.header("Bylaw-Policy") or ""),
+    )
 
 
 async def test_expect_continue_is_answered_before_the_body(proxy: Proxy) -> None:
@@ -88,7 +100,8 @@ async def test_expect_continue_is_answered_before_the_body(proxy: Proxy) -> None
 
 async def test_another_expectation_is_417(proxy: Proxy) -> None:
     answer = await exchange(
-        proxy.address, request("POST", "/v1/chat/completions", [JSON, ("Expect", "miracles")], CHAT[:0] + b"x")
+        proxy.address,
+        request("POST", "/v1/chat/completions", [JSON, ("Expect", "miracles")], CHAT[:0] + b"x"),
     )
     assert answer.status in {400, 417}
 
@@ -121,7 +134,9 @@ async def test_pipelined_requests_are_answered_in_order(proxy: Proxy) -> None:
     await wire.close()
 
 
-async def test_trailers_are_dropped_and_the_connection_lives(proxy: Proxy, upstream: ScriptedUpstream) -> None:
+async def test_trailers_are_dropped_and_the_connection_lives(
+    proxy: Proxy, upstream: ScriptedUpstream
+) -> None:
     wire = await Wire.open(proxy.address)
     head = request("POST", "/echo/t", [JSON, ("Transfer-Encoding", "chunked"), ("Trailer", "X-T")])
     await wire.send(head + b"5\r\nhello\r\n0\r\nX-T: 1\r\n\r\n")
@@ -153,7 +168,9 @@ async def test_a_coded_reply_that_no_rule_touches_stays_coded(proxy: Proxy) -> N
     assert "gzip" == answer.header("Content-Encoding")
 
 
-async def test_a_coding_that_guards_cannot_undo_is_not_asked_for(proxy: Proxy, upstream: ScriptedUpstream) -> None:
+async def test_a_coding_that_guards_cannot_undo_is_not_asked_for(
+    proxy: Proxy, upstream: ScriptedUpstream
+) -> None:
     headers = [JSON, ("Accept-Encoding", "gzip, dcb;q=0.5, br")]
     await exchange(proxy.address, request("POST", "/v1/chat/completions", headers, CHAT))
     assert b"gzip, br" == upstream.requests[-1].header(b"accept-encoding")
@@ -223,7 +240,9 @@ async def test_a_client_that_leaves_cancels_the_upstream_within_a_second(
         assert upstream.requests[0].disconnected_s - left_s < 1.0
 
 
-async def test_what_a_client_got_before_it_left_is_on_record(proxy: Proxy, upstream: ScriptedUpstream) -> None:
+async def test_what_a_client_got_before_it_left_is_on_record(
+    proxy: Proxy, upstream: ScriptedUpstream
+) -> None:
     wire = await Wire.open(proxy.address)
     given = script(words=5000, chunk_delay_ms=20)
     await wire.send(request("POST", "/v1/chat/completions", [JSON, given], STREAM))
@@ -244,8 +263,12 @@ async def test_a_client_that_does_not_read_is_cut_off(proxy: Proxy, upstream: Sc
     await wire.close()
 
 
-async def test_nothing_is_sent_twice_to_a_provider_that_breaks_off(proxy: Proxy, upstream: ScriptedUpstream) -> None:
-    await exchange(proxy.address, request("POST", "/v1/chat/completions", [JSON], CHAT))  # leaves a kept connection
+async def test_nothing_is_sent_twice_to_a_provider_that_breaks_off(
+    proxy: Proxy, upstream: ScriptedUpstream
+) -> None:
+    await exchange(
+        proxy.address, request("POST", "/v1/chat/completions", [JSON], CHAT)
+    )  # leaves a kept connection
     upstream.requests.clear()
     answer = await exchange(
         proxy.address, request("POST", "/v1/chat/completions", [JSON, script(reset_after_events=-1)], CHAT)
@@ -267,7 +290,12 @@ async def test_websockets_cross_on_a_route_that_allows_them(proxy: Proxy) -> Non
 async def test_a_websocket_is_on_record_as_unread(proxy: Proxy) -> None:
     key = base64.b64encode(os.urandom(16)).decode()
     wire = await Wire.open(proxy.address)
-    upgrade = [("Connection", "Upgrade"), ("Upgrade", "websocket"), ("Sec-WebSocket-Key", key), ("Sec-WebSocket-Version", "13")]
+    upgrade = [
+        ("Connection", "Upgrade"),
+        ("Upgrade", "websocket"),
+        ("Sec-WebSocket-Key", key),
+        ("Sec-WebSocket-Version", "13"),
+    ]
     await wire.send(request("GET", "/v1/realtime", upgrade))
     answer = await wire.answer()
     await wire.close()
@@ -276,7 +304,12 @@ async def test_a_websocket_is_on_record_as_unread(proxy: Proxy) -> None:
 
 
 async def test_elsewhere_an_upgrade_is_dropped(proxy: Proxy, upstream: ScriptedUpstream) -> None:
-    upgrade = [("Connection", "Upgrade"), ("Upgrade", "websocket"), ("Sec-WebSocket-Key", "eA=="), ("Sec-WebSocket-Version", "13")]
+    upgrade = [
+        ("Connection", "Upgrade"),
+        ("Upgrade", "websocket"),
+        ("Sec-WebSocket-Key", "eA=="),
+        ("Sec-WebSocket-Version", "13"),
+    ]
     answer = await exchange(proxy.address, request("GET", "/echo/ws", upgrade))
     assert (200, None) == (answer.status, upstream.requests[-1].header(b"upgrade"))
 

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 import openai
 import pytest
 import pytest_asyncio
+
 from bylaw_loadtest.upstream import ScriptedUpstream, script_header
 from conftest import Proxy, Start, bylaw
 
@@ -39,7 +40,9 @@ async def ask(client: openai.AsyncOpenAI, stream: bool) -> str:
     call = {"model": "m", "messages": [{"role": "user", "content": QUESTION}]}
     if not stream:
         return (await client.chat.completions.create(**call)).choices[0].message.content
-    chunks = await client.chat.completions.create(**call, stream=True, extra_headers=script_header(chunks="char"))
+    chunks = await client.chat.completions.create(
+        **call, stream=True, extra_headers=script_header(chunks="char")
+    )
     return "".join([c.choices[0].delta.content or "" async for c in chunks if c.choices])
 
 
@@ -105,7 +108,9 @@ async def test_the_notice_is_given_once_a_conversation_and_the_label_each_time(
     assert (False, True) == (EU_NOTICE in text, CN_LABEL in text)
 
 
-async def test_nothing_is_put_into_a_reply_that_a_machine_reads(clients: dict[str, openai.AsyncOpenAI]) -> None:
+async def test_nothing_is_put_into_a_reply_that_a_machine_reads(
+    clients: dict[str, openai.AsyncOpenAI],
+) -> None:
     raw = await clients["EU"].chat.completions.with_raw_response.create(
         model="m",
         messages=[{"role": "user", "content": "json please"}],

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 import anthropic
 import pytest
 import pytest_asyncio
+
 from bylaw_loadtest.upstream import ScriptedUpstream, script_header
 from conftest import Proxy, Start
 
@@ -49,7 +50,10 @@ async def test_a_plain_answer_arrives_as_it_left(client: anthropic.AsyncAnthropi
 
 async def test_a_stream_arrives_whole(client: anthropic.AsyncAnthropic) -> None:
     async with client.messages.stream(
-        model="m", max_tokens=64, messages=ASK, extra_headers=script_header(answer="one two three", chunks="char")
+        model="m",
+        max_tokens=64,
+        messages=ASK,
+        extra_headers=script_header(answer="one two three", chunks="char"),
     ) as stream:
         text = "".join([piece async for piece in stream.text_stream])
     assert "one two three" == text
@@ -77,7 +81,9 @@ async def test_thinking_passes_untouched(client: anthropic.AsyncAnthropic) -> No
 
 
 @pytest.mark.parametrize("chunks", ["char", "word", [3, 7, 1]])
-async def test_a_secret_of_the_model_never_reaches_the_client(client: anthropic.AsyncAnthropic, chunks: object) -> None:
+async def test_a_secret_of_the_model_never_reaches_the_client(
+    client: anthropic.AsyncAnthropic, chunks: object
+) -> None:
     script = script_header(answer=f"use {KEY} now", chunks=chunks)
     async with client.messages.stream(model="m", max_tokens=64, messages=ASK, extra_headers=script) as stream:
         text = "".join([piece async for piece in stream.text_stream])
@@ -86,13 +92,17 @@ async def test_a_secret_of_the_model_never_reaches_the_client(client: anthropic.
 
 async def test_the_providers_error_is_typed_as_the_sdk_types_it(client: anthropic.AsyncAnthropic) -> None:
     with pytest.raises(anthropic.NotFoundError):
-        await client.messages.create(model="m", max_tokens=9, messages=ASK, extra_headers=script_header(status=404))
+        await client.messages.create(
+            model="m", max_tokens=9, messages=ASK, extra_headers=script_header(status=404)
+        )
 
 
 async def test_a_stream_that_the_provider_breaks_off_raises(client: anthropic.AsyncAnthropic) -> None:
     script = script_header(words=200, chunk_delay_ms=2, reset_after_events=20)
     with pytest.raises(anthropic.APIError):
-        async with client.messages.stream(model="m", max_tokens=64, messages=ASK, extra_headers=script) as stream:
+        async with client.messages.stream(
+            model="m", max_tokens=64, messages=ASK, extra_headers=script
+        ) as stream:
             async for _ in stream.text_stream:
                 pass
 
@@ -112,7 +122,9 @@ async def test_a_block_is_a_typed_4xx_without_a_retry(
 
 async def test_a_block_in_mid_stream_ends_with_refusal(blocked: anthropic.AsyncAnthropic) -> None:
     script = script_header(answer="one two zebra four", chunks="word", chunk_delay_ms=5)
-    async with blocked.messages.stream(model="m", max_tokens=64, messages=ASK, extra_headers=script) as stream:
+    async with blocked.messages.stream(
+        model="m", max_tokens=64, messages=ASK, extra_headers=script
+    ) as stream:
         text = "".join([piece async for piece in stream.text_stream])
         final = await stream.get_final_message()
     assert ("one two", "refusal") == (text, final.stop_reason)

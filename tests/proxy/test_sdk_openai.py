@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 import openai
 import pytest
 import pytest_asyncio
+
 from bylaw_loadtest.upstream import ScriptedUpstream, script_header
 from conftest import Proxy, Start
 
@@ -37,7 +38,9 @@ async def blocking(start: Start, upstream: ScriptedUpstream) -> Proxy:
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def client(proxy: Proxy) -> AsyncIterator[openai.AsyncOpenAI]:
-    async with openai.AsyncOpenAI(base_url=f"{proxy.url}/v1", api_key="sk-test-of-the-provider", max_retries=2) as sdk:
+    async with openai.AsyncOpenAI(
+        base_url=f"{proxy.url}/v1", api_key="sk-test-of-the-provider", max_retries=2
+    ) as sdk:
         yield sdk
 
 
@@ -50,7 +53,10 @@ async def test_a_plain_answer_arrives_as_it_left(client: openai.AsyncOpenAI) -> 
 
 async def test_a_stream_arrives_whole(client: openai.AsyncOpenAI) -> None:
     stream = await client.chat.completions.create(
-        model="m", messages=ASK, stream=True, extra_headers=script_header(answer="one two three", chunks="char")
+        model="m",
+        messages=ASK,
+        stream=True,
+        extra_headers=script_header(answer="one two three", chunks="char"),
     )
     text = "".join([c.choices[0].delta.content or "" async for c in stream if c.choices])
     assert "one two three" == text
@@ -61,24 +67,40 @@ async def test_tool_calls_arrive_with_their_arguments(client: openai.AsyncOpenAI
     script = script_header(tool_calls=[{"name": "weather", "arguments": {"city": "Oslo", "days": 3}}])
     tool = {"type": "function", "function": {"name": "weather", "parameters": {"type": "object"}}}
     if stream:
-        async with client.chat.completions.stream(model="m", messages=ASK, tools=[tool], extra_headers=script) as s:
+        async with client.chat.completions.stream(
+            model="m", messages=ASK, tools=[tool], extra_headers=script
+        ) as s:
             reply = await s.get_final_completion()
     else:
-        reply = await client.chat.completions.create(model="m", messages=ASK, tools=[tool], extra_headers=script)
+        reply = await client.chat.completions.create(
+            model="m", messages=ASK, tools=[tool], extra_headers=script
+        )
     call = reply.choices[0].message.tool_calls[0]
-    assert ("weather", {"city": "Oslo", "days": 3}) == (call.function.name, json.loads(call.function.arguments))
+    assert ("weather", {"city": "Oslo", "days": 3}) == (
+        call.function.name,
+        json.loads(call.function.arguments),
+    )
 
 
-async def test_a_secret_never_reaches_the_provider(client: openai.AsyncOpenAI, upstream: ScriptedUpstream) -> None:
-    await client.chat.completions.create(model="m", messages=[{"role": "user", "content": f"my key is {KEY}"}])
+async def test_a_secret_never_reaches_the_provider(
+    client: openai.AsyncOpenAI, upstream: ScriptedUpstream
+) -> None:
+    await client.chat.completions.create(
+        model="m", messages=[{"role": "user", "content": f"my key is {KEY}"}]
+    )
     assert KEY.encode() not in upstream.requests[-1].body
     assert b"my key is [REDACTED:" in upstream.requests[-1].body
 
 
 @pytest.mark.parametrize("chunks", ["char", "word", [3, 7, 1]])
-async def test_a_secret_of_the_model_never_reaches_the_client(client: openai.AsyncOpenAI, chunks: object) -> None:
+async def test_a_secret_of_the_model_never_reaches_the_client(
+    client: openai.AsyncOpenAI, chunks: object
+) -> None:
     stream = await client.chat.completions.create(
-        model="m", messages=ASK, stream=True, extra_headers=script_header(answer=f"use {KEY} now", chunks=chunks)
+        model="m",
+        messages=ASK,
+        stream=True,
+        extra_headers=script_header(answer=f"use {KEY} now", chunks=chunks),
     )
     text = "".join([c.choices[0].delta.content or "" async for c in stream if c.choices])
     assert ("use [REDACTED:", "] now") == (text[:14], text[-5:])

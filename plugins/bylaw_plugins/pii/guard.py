@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from bylaw.spec import Action, Answer, Hit, PatternGuard, PatternSet, Rule
-from bylaw_plugins.pii import common, national, phone
+from bylaw_plugins.pii import national, phone, worldwide
 
 ENTITIES = ("email", "phone", "card", "iban", "national_id", "ip_address")
 DEFAULT = ENTITIES[:-1]
@@ -70,7 +70,7 @@ def _rules(entity: str, options: PiiOptions) -> tuple[Rule, ...]:
             return phone.rules(options.regions or REGIONS)
         case "national_id":
             return national.rules(options.countries)
-    return common.RULES[entity]
+    return worldwide.RULES[entity]
 
 
 def _check(what: str, given: tuple[str, ...], known: tuple[str, ...] | frozenset[str]) -> None:

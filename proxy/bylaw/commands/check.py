@@ -48,7 +48,9 @@ def covered(loaded: Load) -> list[Cover]:
     return [
         cover
         for section in loaded.config.routes
-        for cover in coverage(loaded.planner, loaded.registry, route_facts(section), operations(section), codes)
+        for cover in coverage(
+            loaded.planner, loaded.registry, route_facts(section), operations(section), codes
+        )
     ]
 
 
@@ -73,7 +75,10 @@ def as_json(loaded: Load, covers: list[Cover]) -> str:
 def as_text(loaded: Load, covers: list[Cover]) -> str:
     """For people: one block a route and operation, one line a step and side."""
     config, policy = loaded.config, loaded.planner.policy
-    lines = [f"profile {policy.name}, jurisdictions by default {', '.join(sorted(config.jurisdictions.default))}", ""]
+    lines = [
+        f"profile {policy.name}, jurisdictions by default {', '.join(sorted(config.jurisdictions.default))}",
+        "",
+    ]
     for (route, operation), group in groupby(covers, key=lambda c: (c.route, c.operation)):
         lines.append(f"{route}  {operation}")
         for (step, side), cells in groupby(group, key=lambda c: (c.step, c.side)):

@@ -49,7 +49,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def add_source(parser: argparse.ArgumentParser) -> None:
     """Add the options that say where the configuration comes from."""
     parser.add_argument("--config", metavar="FILE", help="configuration file")
-    parser.add_argument("--upstream", metavar="URL", help="without a file: send every known dialect to this provider")
+    parser.add_argument(
+        "--upstream", metavar="URL", help="without a file: send every known dialect to this provider"
+    )
     parser.add_argument("--jurisdiction", metavar="CODES", help="default jurisdictions, e.g. EU,US-CA")
     parser.add_argument("--profile", metavar="NAME", help="observe-only, default, strict, or a policy file")
 
@@ -107,7 +109,10 @@ def facts_of(loaded: Load, snapshot: Snapshot) -> Facts:
     policies = {
         "profile": loaded.planner.policy.name,
         "policy_digest": loaded.planner.policy.digest,
-        "packs": [{"name": p.name, "version": p.version, "jurisdictions": list(p.jurisdictions)} for p in loaded.library.packs],
+        "packs": [
+            {"name": p.name, "version": p.version, "jurisdictions": list(p.jurisdictions)}
+            for p in loaded.library.packs
+        ],
         "as_of": str(loaded.planner.at),
     }
     watched = (*snapshot.stamps, *snapshot.directories)
@@ -192,5 +197,3 @@ def url(address: tuple[Any, ...]) -> str:
     """A socket address as URL."""
     host = f"[{address[0]}]" if ":" in address[0] else address[0]
     return f"http://{host}:{address[1]}"
-
-

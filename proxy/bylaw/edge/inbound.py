@@ -79,15 +79,29 @@ class HttpInbound:
         """
         if self.length is not None and self.length > bytes_max:
             raise too_large(bytes_max)
-        content = self._request.content
-        if content.is_eof():
-            return self._bounded(self._now(content), bytes_max)
+        body = self.arrived()
+        if body is not None:
+            return self._bounded(body, bytes_max)
         self._invite()
         try:
             async with asyncio.timeout(self._limits.read_ms_max / 1000):
                 return await self._collect(bytes_max)
         except TimeoutError:
             raise ClientError(408, "body_too_slow", "the body took too long to arrive") from None
+
+    def arrived(self) -> bytes | None:
+        """The whole body if all of it is here already.
+
+        Raises:
+            ClientError: 400 malformed.
+        """
+        content = self._request.content
+        if not content.is_eof():
+            return None
+        try:
+            return content.read_nowait()
+        except web.RequestPayloadError:
+            raise bad("bad_body", "the body's framing is malformed") from None
 
     async def _collect(self, bytes_max: int) -> bytes:
         pieces: list[bytes] = []
@@ -109,14 +123,6 @@ class HttpInbound:
         """The next piece; empty at the end. aiohttp's readany() is empty only there."""
         try:
             return await self._request.content.readany()
-        except web.RequestPayloadError:
-            raise bad("bad_body", "the body's framing is malformed") from None
-
-    @staticmethod
-    def _now(content: object) -> bytes:
-        """The rest of a body that has arrived whole."""
-        try:
-            return content.read_nowait()  # type: ignore[attr-defined,no-any-return]
         except web.RequestPayloadError:
             raise bad("bad_body", "the body's framing is malformed") from None
 

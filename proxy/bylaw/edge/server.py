@@ -14,7 +14,6 @@ from aiohttp import web
 from bylaw.edge.inbound import HttpInbound
 from bylaw.edge.outbound import HttpOutbound, Sent
 from bylaw.errors import ClientError
-from bylaw.limits import Limits
 from bylaw.serve import corridor
 from bylaw.stages.problem import phrase
 from bylaw.stages.services import Services

@@ -79,6 +79,11 @@ class LedgerClient:
         self._drained = asyncio.Event()
         self._connector = self._loop.create_task(self._keep_connected(), name="ledger-client")
 
+    @property
+    def connected(self) -> bool:
+        """Whether the writer takes entries now."""
+        return self._link is not None and not self._refusing
+
     def append(self, kind: str, exchange: str, fields: Mapping[str, Any]) -> asyncio.Future[None]:
         """Append one entry.
 

@@ -9,19 +9,19 @@ from __future__ import annotations
 from bylaw.errors import BylawError, ConfigError
 
 
-class LedgerLocked(ConfigError):  # noqa: N818 - named as the field does
+class LedgerLocked(ConfigError):
     """Another writer holds the ledger."""
 
 
-class LedgerDamaged(ConfigError):  # noqa: N818 - named as the field does
+class LedgerDamaged(ConfigError):
     """The files are not what a writer can have left behind, even after power loss."""
 
 
-class Refused(BylawError):  # noqa: N818 - named as the field does
+class Refused(BylawError):
     """The disk takes nothing now (full, quota, read-only); the batch is rolled back."""
 
 
-class Poisoned(BylawError):  # noqa: N818 - named as the field does
+class Poisoned(BylawError):
     """The disk failed a write or a flush.
 
     After a failed `fsync` Linux marks the lost pages clean, so a second one that succeeds proves nothing

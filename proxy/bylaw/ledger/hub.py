@@ -69,9 +69,12 @@ class Hub:
     Args:
         writer: the open ledger; from now on only the hub's thread touches it.
         grace_s: see `GRACE_S`.
+        stopping: ends the writer when set; one of its own if None.
     """
 
-    def __init__(self, writer: Writer, grace_s: float = GRACE_S) -> None:
+    def __init__(
+        self, writer: Writer, grace_s: float = GRACE_S, stopping: asyncio.Event | None = None
+    ) -> None:
         self.writer, self._grace_s = writer, grace_s
         self._loop = asyncio.get_running_loop()
         self._thread = ThreadPoolExecutor(1, "ledger-writer")
@@ -83,7 +86,7 @@ class Hub:
         self.lanes: dict[Stream, Lane] = {}
         self.connections: set[Worker] = set()
         self.failure: BaseException | None = None
-        self.stopping = asyncio.Event()
+        self.stopping = stopping or asyncio.Event()
         self._idle = asyncio.Event()
         self._idle.set()
         for stream in set(writer.state.intents.values()):

@@ -47,18 +47,25 @@ def socket_path_for(data_dir: Path) -> Path:
 
 
 async def serve_writer(
-    data_dir: Path, socket_path: Path, mode: str, *, ready: asyncio.Event | None = None
+    data_dir: Path,
+    socket_path: Path,
+    mode: str,
+    *,
+    ready: asyncio.Event | None = None,
+    stop: asyncio.Event | None = None,
 ) -> int:
     """Own the ledger of `data_dir` until SIGTERM, and serve the workers that connect.
 
     SIGINT is ignored: Ctrl-C reaches the whole process group, and the workers still have entries to hand
-    in. If the parent process dies, the writer ends when the last worker has disconnected.
+    in. `stop`, if given, takes the place of SIGTERM: a service manager signals every process at once, and a
+    writer that stopped before the workers would cost exchanges. If the parent process dies, the writer ends when the last worker has disconnected.
 
     Args:
         data_dir: the data directory of the proxy.
         socket_path: see `socket_path_for`.
         mode: `strict`, `final` or `async`.
         ready: set once workers can connect.
+        stop: ends the writer when set.
 
     Returns:
         The exit status for the process.
@@ -72,15 +79,20 @@ async def serve_writer(
     except (BylawError, OSError) as error:
         writer.close()
         return _say(error)
-    return await _serve(writer, listener, socket_path, ready)
+    return await _serve(writer, listener, socket_path, ready, stop)
 
 
 async def _serve(
-    writer: Writer, listener: socket.socket, socket_path: Path, ready: asyncio.Event | None
+    writer: Writer,
+    listener: socket.socket,
+    socket_path: Path,
+    ready: asyncio.Event | None,
+    stop: asyncio.Event | None,
 ) -> int:
-    loop, hub = asyncio.get_running_loop(), Hub(writer)
-    loop.add_signal_handler(signal.SIGTERM, hub.stopping.set)
-    loop.add_signal_handler(signal.SIGINT, lambda: None)
+    loop, hub = asyncio.get_running_loop(), Hub(writer, stopping=stop)
+    if stop is None:
+        loop.add_signal_handler(signal.SIGTERM, hub.stopping.set)
+        loop.add_signal_handler(signal.SIGINT, lambda: None)
     server = await loop.create_unix_server(lambda: Connection(hub), sock=listener)
     _stop_when_orphaned(loop, hub, os.getppid())
     if ready is not None:

@@ -22,7 +22,6 @@ from bylaw.plan.plan import Hook, HookResult
 from bylaw.verdict import Action, Verdict
 
 
-
 def awaits(hook: Hook) -> bool:
     """Whether the hook is a coroutine function."""
     return inspect.iscoroutinefunction(hook)

@@ -41,7 +41,11 @@ class Cover:
 
 
 def coverage(
-    planner: Planner, registry: Registry, route: RouteFacts, operations: tuple[str, ...], codes: frozenset[str]
+    planner: Planner,
+    registry: Registry,
+    route: RouteFacts,
+    operations: tuple[str, ...],
+    codes: frozenset[str],
 ) -> Iterator[Cover]:
     """The map of one route under these jurisdictions.
 
@@ -58,7 +62,15 @@ def coverage(
             yield from _read(registry, route, operation, spec)
     if route.pass_through:
         for spec in specs:
-            yield Cover(route.match, "pass-through", "both", "all", spec.id, "unread", "the operator passes it through")
+            yield Cover(
+                route.match,
+                "pass-through",
+                "both",
+                "all",
+                spec.id,
+                "unread",
+                "the operator passes it through",
+            )
 
 
 def _read(registry: Registry, route: RouteFacts, operation: str, spec: StepSpec) -> Iterator[Cover]:

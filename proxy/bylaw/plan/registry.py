@@ -8,7 +8,6 @@ file, line and the fix. A source tree on the path has no entry points; the built
 from __future__ import annotations
 
 import importlib
-import sys
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from importlib import metadata
@@ -144,15 +143,13 @@ def _register(manager: pluggy.PluginManager, plugin: _Plugin) -> None:
 
 
 def _place_of_module(module: Any) -> Place | None:
-    file = getattr(module, "__file__", None) or getattr(
-        sys.modules.get(module.__class__.__module__), "__file__", None
-    )
+    file = getattr(module, "__file__", None)
     return Place(file) if file else None
 
 
 def _implementations(manager: pluggy.PluginManager, hook: str) -> Iterator[pluggy.HookImpl]:
-    """In the order in which pluggy would call them."""
-    for implementation in reversed(getattr(manager.hook, hook).get_hookimpls()):
+    """In the order of registration, but for those that ask to be called first or last."""
+    for implementation in getattr(manager.hook, hook).get_hookimpls():
         if implementation.hookwrapper or implementation.wrapper:
             message = f"plugin {implementation.plugin_name}: {hook} is a wrapper; hooks cannot be wrapped"
             raise ConfigError(message, place_of(implementation.function))
@@ -198,7 +195,8 @@ def _callables(manager: pluggy.PluginManager, hook: str) -> tuple[Callable[..., 
     names = tuple(
         ColdHooks.__dict__[hook].__code__.co_varnames[1 : ColdHooks.__dict__[hook].__code__.co_argcount]
     )
-    return tuple(_callable(implementation, names) for implementation in _implementations(manager, hook))
+    found = [_callable(implementation, names) for implementation in _implementations(manager, hook)]
+    return tuple(reversed(found))
 
 
 def _callable(implementation: pluggy.HookImpl, names: tuple[str, ...]) -> Callable[..., Any]:

@@ -1,8 +1,8 @@
 """Where in a text a match may begin.
 
 Law of this module: it names every place where a rule's expression matches and a context word, if the rule
-asks for one, may be near; it may name a place too many, never one too few. Tables of numbers are full of places
-where a bare-digits rule matches; without a word near them they are passed over in one sweep.
+asks for one, may be near; it may name a place too many, never one too few. Tables of numbers are full of
+places where a rule for bare digits matches; without a word near them they are passed over in one sweep.
 """
 
 from __future__ import annotations

@@ -66,7 +66,8 @@ def outgoing_body(t: Transit) -> tuple[bytes | AsyncIterator[bytes], int | None]
         return t.body, len(t.body)
     if t.inbound.length == 0:
         return b"", 0
-    return t.inbound.chunks(), t.inbound.length
+    body = t.inbound.arrived()
+    return (t.inbound.chunks(), t.inbound.length) if body is None else (body, len(body))
 
 
 def request_headers(t: Transit) -> list[tuple[bytes, bytes]]:

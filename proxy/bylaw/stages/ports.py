@@ -43,6 +43,10 @@ class Inbound(Protocol):
         """
         ...
 
+    def arrived(self) -> bytes | None:
+        """The whole body if all of it is here already, else None; a small body then costs no waiting and no pieces."""
+        ...
+
     def chunks(self) -> AsyncIterator[bytes]:
         """The body, piece by piece, as it arrives; answers `Expect: 100-continue` first.
 

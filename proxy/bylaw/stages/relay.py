@@ -17,7 +17,9 @@ from bylaw.stages.whole import inspected
 
 BODILESS = frozenset({204, 304})
 # A line that begins the last event of a stream. JSON escapes line ends, so no text of a model can forge one.
-TERMINAL = re.compile(rb"(?:^|[\r\n])(?:data: ?\[DONE\]|event: ?(?:message_stop|response\.(?:completed|incomplete|failed)))")
+TERMINAL = re.compile(
+    rb"(?:^|[\r\n])(?:data: ?\[DONE\]|event: ?(?:message_stop|response\.(?:completed|incomplete|failed)))"
+)
 OVERLAP = 40
 
 

@@ -132,11 +132,11 @@ async def advance(s: Stream) -> bytes:
         put_back(s, window)
     for call in s.gate.calls():
         await judge_call(s, call)
-    if s.gate.unread:
-        note_unread(s)
+    if s.gate.unread and note_unread(s):
+        return b""
     if s.blocks and s.t.blocker is None:
         s.t.blocker = min(s.blocks, key=lambda block: block[0])[1]
-    return s.gate.release() if s.t.blocker is not None else await amended(s)
+    return await amended(s)
 
 
 async def look(s: Stream, rank: int, step: Step, window: Window) -> None:
@@ -182,6 +182,8 @@ def put_back(s: Stream, window: Window) -> None:
     """Originals in place of placeholders."""
     assert s.restorer is not None and s.t.plan is not None
     edits, hold = s.restorer.edits(window.text, window.final)
+    if not s.gate.editable(window):  # signed thinking keeps its placeholders
+        edits = ()
     s.gate.clear(len(s.t.plan.window.steps), window, hold, edits)
 
 
@@ -209,13 +211,14 @@ def restored_call(s: Stream, call: ToolCall) -> list[Edit]:
     ]
 
 
-def note_unread(s: Stream) -> None:
-    """Record what nobody can read; block it if the policy says so."""
+def note_unread(s: Stream) -> bool:
+    """Record what nobody can read; true if the policy blocks it."""
     assert s.t.plan is not None
     s.t.unread.extend(s.gate.unread)
     s.gate.unread.clear()
     if s.t.plan.unread_blocks:
         block_unread(s.t)
+    return s.t.plan.unread_blocks
 
 
 async def amended(s: Stream) -> bytes:

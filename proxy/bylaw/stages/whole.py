@@ -24,7 +24,6 @@ from bylaw.wire.restore import Restorer
 from bylaw.wire.splice import splice
 from bylaw.wire.strict_json import parse
 
-
 # Replies hold no reversible edits: what leaves towards the client needs no placeholder.
 NO_VAULT = Vault()
 

@@ -204,8 +204,9 @@ class Connection(asyncio.Protocol):
     # Inside
 
     def _sent(self) -> None:
-        if self._parser.head is None:
-            self._alarm.set(self._terms.first_byte_s)
+        # The peer's turn begins now, also if its head came early.
+        terms = self._terms
+        self._alarm.set(terms.first_byte_s if self._parser.head is None else terms.idle_s)
 
     def _rang(self) -> None:
         if self._resting:

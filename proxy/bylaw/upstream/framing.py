@@ -17,7 +17,7 @@ _KEEP_MARGIN_S = 0.5
 _CONTROLS = frozenset(map(chr, range(0x20))) - {"\t"} | {"\x7f"}
 
 
-class MalformedReply(ValueError):  # noqa: N818  (turned into an UpstreamError before it leaves this room)
+class MalformedReply(ValueError):
     """The reply breaks framing; the text is safe to show and holds nothing of the reply."""
 
 

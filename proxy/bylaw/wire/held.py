@@ -28,7 +28,7 @@ class Call:
         given: arguments that came as JSON in its first event, with their place in it.
     """
 
-    __slots__ = ("_call", "_changes", "_new", "edits", "given", "key", "mark", "name", "parts", "written")
+    __slots__ = ("_call", "_changes", "_new", "edits", "given", "key", "mark", "name", "parts")
 
     opened = True
     final = False
@@ -40,7 +40,6 @@ class Call:
         self.edits = False
         self.parts: list[str] = []
         self.given: tuple[Path, Any] | None = None
-        self.written = False
         self._call: ToolCall | None = None
         self._new = ""
         self._changes: Mapping[Path, str] = {}

@@ -15,20 +15,20 @@ The host's loop, after each `feed` and after `eof`:
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from bylaw.content import Path, ToolCall, Unread, Window
+from bylaw.content import ToolCall, Window
 from bylaw.verdict import Edit
-from bylaw.wire.channels import WHOLE, Channel, Piece
+from bylaw.wire.channels import Channel, Piece
 from bylaw.wire.edits import Span, merge
 from bylaw.wire.errors import WireError
-from bylaw.wire.held import Call, CallPiece, Item
-from bylaw.wire.splice import splice
+from bylaw.wire.held import Call, Item
+from bylaw.wire.intake import Intake
+from bylaw.wire.outgoing import Outgoing
 from bylaw.wire.sse import SseDecoder, SseEvent
 from bylaw.wire.stream_codec import StreamCodec
 
-CHANNELS_MAX = 4096
 _NO_SCHEMAS: Mapping[str, Mapping[str, Any]] = {}
 
 
@@ -63,33 +63,18 @@ class StreamGate:
         schemas: Mapping[str, Mapping[str, Any]] = _NO_SCHEMAS,
     ) -> None:
         self._codec = codec
-        self._look_behinds = tuple(look_behinds)
         self._text_max = text_max
-        self._hold_calls = hold_calls
         self._amending = amending
-        self._schemas = schemas
-        self._guarded = bool(self._look_behinds) or hold_calls or amending
+        self._guarded = bool(look_behinds) or hold_calls or amending
         self._decoder = SseDecoder(event_bytes_max)
         self._queue: deque[Item] = deque()
         self._held_bytes = 0
-        self._groups: dict[str, dict[str, Channel | Call]] = {}
-        self._closed: set[str] = set()
-        self._keys: dict[str, Channel | Call] = {}
-        self._dirty: list[dict[Channel, None]] = [{} for _ in self._look_behinds]
-        self._streaming = [
-            dirty for dirty, back in zip(self._dirty, self._look_behinds, strict=True) if back != WHOLE
-        ]
-        self._whole: list[ToolCall] = []
-        self._item = Item(None)
-        self._others = 0
-        self._released: dict[str, int] = {}
+        self._in = Intake(tuple(look_behinds), hold_calls=hold_calls, amending=amending, schemas=schemas)
+        self._out = Outgoing(codec, self._in.keys)
         self._stopped = self._ragged = False
         self.ended = False
         self.fault: WireError | None = None
-        self.unread: list[Unread] = []
-        self._skipped: set[str] = set()
-
-    # What the host sees.
+        self.unread = self._in.unread
 
     @property
     def finished(self) -> bool:
@@ -109,7 +94,7 @@ class StreamGate:
     @property
     def released(self) -> dict[str, int]:
         """Characters that left, by channel; texts of single events together as `other`."""
-        return dict(self._released)
+        return dict(self._out.released)
 
     def feed(self, data: bytes) -> None:
         """Take bytes of the upstream; ignored after an end.
@@ -150,12 +135,11 @@ class StreamGate:
             except WireError:
                 # Cut in the middle of an event: nobody could read it, so nobody gets it.
                 pass
-        self._item = Item(None)
-        self._finalise()
+        self._queue.append(self._in.finalise())
 
     def windows(self, guard: int) -> list[Window]:
         """What this guard has to look at now: each channel with text that it has not seen, or that ended."""
-        dirty = self._dirty[guard]
+        dirty = self._in.dirty[guard]
         if not dirty:
             return []
         found = [window for channel in dirty if (window := channel.window(guard)) is not None]
@@ -175,19 +159,19 @@ class StreamGate:
         Raises:
             WireError: `signed_thinking_edit`: the channel is signed and cannot be changed; block instead.
         """
-        channel = self._keys[window.key]
+        channel = self._in.keys[window.key]
         assert type(channel) is Channel
         if edits and not self.editable(window):
             raise WireError("signed_thinking_edit", "an edit falls into thinking that the provider signed")
         if channel.clear(guard, window, hold, edits):
-            self._dirty[guard][channel] = None
+            self._in.dirty[guard][channel] = None
 
     def cut(self, guard: int, window: Window, at: int) -> None:
         """A guard blocks: of this channel, what stands before `window.text[at]` is the last to leave.
 
         Unlike `clear`, this never completes a channel, so its closing event stays.
         """
-        channel = self._keys[window.key]
+        channel = self._in.keys[window.key]
         assert type(channel) is Channel
         channel.cut(guard, window.start + at)
 
@@ -197,12 +181,12 @@ class StreamGate:
 
     def calls(self) -> list[ToolCall]:
         """Tool calls that became whole since the last time; each waits for `clear_call`."""
-        whole, self._whole = self._whole, []
+        whole, self._in.whole = self._in.whole, []
         return whole
 
     def clear_call(self, key: str, edits: Sequence[Edit] = ()) -> None:
         """Let a tool call go; edits index its segments."""
-        call = self._keys[key]
+        call = self._in.keys[key]
         assert type(call) is Call
         call.clear(edits)
 
@@ -212,13 +196,15 @@ class StreamGate:
         An opening window shows the text that begins the channel, as the client will get it; a closing
         window is empty. Channels without text are left out.
         """
-        item = self._queue[0] if self._amending and self._queue and not self.ended else None
+        if not self._amending or not self._queue or self.ended:
+            return []
+        item, _ = self._next()
         found: list[Window] = []
-        for piece in item.pieces if item else ():
+        for piece in item.pieces:
             channel = piece.channel
             if type(piece) is Piece and not channel.opened and piece.start < piece.end <= channel.mark:
                 found.append(Window(piece.channel.kind, channel.key, piece.rendered(), 0, 0, False))
-        for channel in item.closes if item else ():
+        for channel in item.closes:
             if channel.opened and not channel.amended and not channel.done:
                 found.append(Window(channel.kind, channel.key, "", 0, channel.total, True))
         return found
@@ -230,12 +216,12 @@ class StreamGate:
             window: one of `amend_windows`.
             edits: insertions, their text in order; spans that would replace text are the inspection's matter.
         """
-        channel = self._keys[window.key]
+        channel = self._in.keys[window.key]
         assert type(channel) is Channel
         at = channel.total if window.final else 0
         text = "".join(edit.text for edit in edits if edit.start == edit.end)
         if text:
-            rank = (False, len(self._look_behinds) if window.final else -1, at)
+            rank = (False, len(channel.look_behinds) if window.final else -1, at)
             channel.edits = merge([*channel.edits, Span(at, at, rank, text)])
         if window.final:
             channel.amended = True
@@ -248,8 +234,10 @@ class StreamGate:
         if self.ended or not queue:
             return b""
         out: list[bytes] = []
-        while queue and queue[0].ready() and (not queue[0].splits or self._both_halves()):
-            out.append(self._leave(queue.popleft()))
+        while queue and self._next()[1]:
+            item = queue.popleft()
+            self._held_bytes -= len(item.event.raw) if item.event else 0
+            out.append(self._out.leave(item))
         return b"".join(out)
 
     def end_blocked(self, code: str, message: str) -> bytes:
@@ -260,250 +248,46 @@ class StreamGate:
         """The dialect's error event: the reply is incomplete, through no decision of a guard."""
         return self._end(self._codec.fault, code, message)
 
-    # What the codec calls while it reads an event.
-
-    def text(self, group: str, name: str, kind: str, path: Path, text: str, *, nulls: bool = False) -> None:
-        """Text that continues the channel `name` of `group`."""
-        if not text:
-            return
-        try:
-            channel = self._groups[group][name]
-        except KeyError:
-            channel = self._open(group, name, kind)
-        if type(channel) is not Channel or channel.final:
-            raise WireError("invalid_event", "text follows the end of its channel")
-        if channel.waiting or not text.isascii():
-            piece = _mended(self._item, channel, text, path, nulls=nulls)
-        else:
-            piece = Piece(channel, channel.total, text, path, nulls)
-            channel.append(text)
-        self._item.pieces.append(piece)
-        for dirty in self._streaming:
-            dirty[channel] = None
-
-    def leaf(self, path: Path | None, text: str, kind: str = "other") -> None:
-        """A text that is complete in this event; `path` None for comments."""
-        if not text or not self._look_behinds:
-            return
-        self._others += 1
-        channel = Channel(kind, f"other.{self._others}", self._look_behinds)
-        self._register(channel)
-        piece = _mended(self._item, channel, text, path)
-        self._item.pieces.append(piece)
-        self._close((channel,))
-
-    def call(
-        self,
-        group: str,
-        name: str,
-        tool: str,
-        path: Path | None,
-        text: str,
-        *,
-        given: tuple[Path, Any] | None = None,
-    ) -> None:
-        """A fragment of a tool call."""
-        if not self._hold_calls:
-            return
-        call = self._groups.get(group, {}).get(name)
-        if call is None:
-            self._refuse_closed(group)
-            call = Call(f"{group}.{name}")
-            self._groups.setdefault(group, {})[name] = call
-            self._register(call)
-        assert type(call) is Call, "codecs keep the names of texts and calls apart"
-        call.name += tool
-        call.given = given or call.given
-        call.parts.append(text)
-        self._item.pieces.append(CallPiece(call, path, text))
-
-    def mirror(self, group: str, name: str, path: Path) -> None:
-        """The value at `path` repeats the text of a channel in this event."""
-        channel = self._groups.get(group, {}).get(name)
-        if channel is not None:
-            self._item.mirrors = (*self._item.mirrors, (channel, path))
-
-    def skip(self, kind: str, path: Path, reason: str = "modality") -> None:
-        """A part that nobody can read; noted once a kind."""
-        if kind not in self._skipped:
-            self._skipped.add(kind)
-            self.unread.append(Unread(kind, path, reason))
-
-    def close(self, group: str) -> None:
-        """The texts and calls of a group end with this event."""
-        self._closed.add(group)
-        members = list(self._groups.pop(group, {}).values())
-        self._close([member for member in members if type(member) is Channel])
-        for member in members:
-            if type(member) is Call:
-                self._whole.append(member.whole(self._schemas))
-
-    def close_all(self) -> None:
-        """The stream ends with this event."""
-        for group in list(self._groups):
-            self.close(group)
-
-    # Inside.
-
     def _enqueue(self, event: SseEvent) -> None:
-        item = self._item = Item(event)
+        item = self._in.item = Item(event)
         try:
             if event.other:
-                self._comments(event.other)
+                self._in.comments(event.other)
             if event.data:
-                item.note = self._codec.read(event, self)
+                item.note = self._codec.read(event, self._in)
         except WireError:
             if self._guarded:
                 raise
         self._queue.append(item)
         self._held_bytes += len(event.raw)
 
-    def _comments(self, other: bytes) -> None:
-        text = other.decode(errors="replace").lstrip(": ")
-        if not text.isascii() or len(text) > 64:
-            self.leaf(None, text)
-
     def _fail(self, error: WireError) -> None:
         self.fault = error
-        self._item = Item(None)
-        self._finalise()
+        self._queue.append(self._in.finalise())
 
-    def _finalise(self) -> None:
-        """No more text will come; a tool call that is not whole stays held for good."""
-        open_ = [one for group in self._groups.values() for one in group.values() if type(one) is Channel]
-        for channel in open_:
-            channel.opened = channel.amended = True
-            channel.waiting = None
-        self._close(open_)
-        self._queue.append(self._item)
+    def _next(self) -> tuple[Item, bool]:
+        """The item at which the queue stands, and whether it may leave.
 
-    def _open(self, group: str, name: str, kind: str) -> Channel:
-        self._refuse_closed(group)
-        channel = Channel(kind, f"{group}.{name}", self._look_behinds)
-        if self._amending and kind == name == "text":
-            channel.opened = channel.amended = False
-        self._groups.setdefault(group, {})[name] = channel
-        self._register(channel)
-        return channel
-
-    def _refuse_closed(self, group: str) -> None:
-        if group in self._closed:
-            raise WireError("invalid_event", "text follows the end of its channel")
-
-    def _register(self, channel: Channel | Call) -> None:
-        if len(self._keys) >= CHANNELS_MAX:
-            raise WireError("too_many_channels", "the stream opens more channels than allowed")
-        self._keys[channel.key] = channel
-
-    def _close(self, channels: Sequence[Channel]) -> None:
-        for channel in channels:
-            if channel.waiting:
-                raise WireError("lone_surrogate", "a text of the stream ends in half a surrogate pair")
-            channel.final = True
-            for dirty in self._dirty:
-                dirty[channel] = None
-        self._item.closes = (*self._item.closes, *channels)
-
-    def _leave(self, item: Item) -> bytes:
-        event = item.event
-        changes: dict[Path, str | None] = {}
-        comments = True
-        before = b""
-        for piece in item.pieces:
-            channel = piece.channel
-            length = len(piece.text)
-            if channel.edits and piece.touched():
-                length = piece.write(changes)
-                comments = comments and piece.path is not None
-                self._mirrors(item, channel, changes)
-            self._count(channel, length)
-            if channel.edits and type(channel) is Channel:
-                channel.forget(piece.end)
-        for channel in item.closes:
-            before += self._ending(item, channel, changes)
-            if channel.key.startswith("other."):
-                del self._keys[channel.key]
-        if item.note is not None:
-            self._codec.left(item.note)
-        if event is None:
-            return before
-        self._held_bytes -= len(event.raw)
-        if not changes and comments:
-            return before + event.raw
-        data = event.data if event.data is not None else b""
-        return before + event.reframed(splice(data, changes), comments)
-
-    def _both_halves(self) -> bool:
-        """Whether the events that complete the first one's last characters can leave right behind it."""
+        Half a character leaves only if its other half can leave right behind it; then what stands between
+        them is where the queue stands.
+        """
+        head = self._queue[0]
+        if not head.splits:
+            return head, head.ready()
         missing: set[Piece] = set()
         for item in self._queue:
             if not item.ready():
-                return False
+                return item, False
             missing.difference_update(item.halves)
             missing.update(piece for piece in item.pieces if type(piece) is Piece and piece.high)
             if not missing:
-                return True
-        return False
+                return head, True
+        return head, False
 
-    def _count(self, channel: Channel | Call, length: int) -> None:
-        key = channel.key if not channel.key.startswith("other.") else "other"
-        self._released[key] = self._released.get(key, 0) + length
-
-    def _mirrors(self, item: Item, channel: Channel | Call, changes: dict[Path, str | None]) -> None:
-        for mirrored, path in item.mirrors:
-            if mirrored is channel:
-                changes[path] = None
-
-    def _ending(self, item: Item, channel: Channel, changes: dict[Path, str | None]) -> bytes:
-        """Put text added to a channel's end into its last event, or into one of our own before that."""
-        text = channel.ending() if channel.edits else ""
-        if not text or item.event is None:
-            return b""
-        self._count(channel, len(text))
-        pieces = [one for one in item.pieces if one.channel is channel and one.path is not None]
-        if not pieces:
-            return self._codec.delta(channel.key, text)
-        last = pieces[-1]
-        assert type(last) is Piece and last.path is not None
-        changes[last.path] = last.rendered() + text
-        self._mirrors(item, channel, changes)
-        return b""
-
-    def _end(self, write: Any, code: str, message: str) -> bytes:
+    def _end(self, write: Callable[[str, str], bytes], code: str, message: str) -> bytes:
         if self.ended:
             return b""
         self.ended = True
         self._queue.clear()
-        data: bytes = write(code, message)
+        data = write(code, message)
         return b"\n\n" + data if data and self._ragged else data
-
-
-def _mended(item: Item, channel: Channel, text: str, path: Path | None, *, nulls: bool = False) -> Piece:
-    """A piece whose text may begin or end in half a surrogate pair; the halves meet in the channel."""
-    waiting, low = channel.waiting, ""
-    if waiting is not None:
-        low, text = text[0], text[1:]
-        try:
-            whole = (waiting.high + low).encode("utf-16-le", "surrogatepass").decode("utf-16-le")
-        except UnicodeDecodeError:
-            raise _LONE from None
-        waiting.text += whole
-        channel.waiting, item.halves = None, (*item.halves, waiting)
-        channel.append(whole)
-    high = text[-1:] if "\ud800" <= text[-1:] <= "\udbff" else ""
-    text = text[: len(text) - len(high)]
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        raise _LONE from None
-    piece = Piece(channel, channel.total, text, path, nulls)
-    piece.low, piece.high = low, high
-    channel.append(text)
-    if high:
-        item.splits = True
-        piece.end += 1
-        channel.waiting = piece
-    return piece
-
-
-_LONE = WireError("lone_surrogate", "a text of the stream has half a surrogate pair")

@@ -13,7 +13,7 @@ from bylaw.wire.sse import SseEvent
 
 
 class Sink(Protocol):
-    """Where a stream codec puts what it reads; `stream.StreamGate` documents each method."""
+    """Where a stream codec puts what it reads; `intake.Intake` documents each method."""
 
     def text(
         self, group: str, name: str, kind: str, path: Path, text: str, *, nulls: bool = False

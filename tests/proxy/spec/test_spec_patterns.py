@@ -29,8 +29,8 @@ RULES = [
 ]
 SET = PatternSet(RULES, span_max_bytes=24)
 PIECES = st.sampled_from(
-    ["a", "b", "c", "1", "2", "3", " ", ".", "@", "é", "\n", "key", "KEY=", ": ", "ab", "bbc", "#", "BEGIN", "END",
-     "12", "a@b.cc", "x", "-", "🙂"]
+    ["a", "b", "c", "1", "2", "3", " ", ".", "@", "é", "\n", "key", "KEY=", ": ", "ab", "bbc", "#", "BEGIN",
+     "END", "12", "a@b.cc", "x", "-", "🙂"]
 )  # fmt: skip
 TEXTS = st.lists(PIECES, max_size=30).map("".join)
 
@@ -73,9 +73,10 @@ def test_hits_are_in_order_and_do_not_overlap(text):
 
 
 EXPRESSIONS = [
-    "abc", "a|bc", "(?:ab){2,3}c", "a*b+c?", "a{2}", "a{2,}b", r"\ba\b", "(?i)ab(?-i)c", "(?i:a)b|c", "[^]a]b",
-    r"[]a-c]{2}", r"[[:alpha:]b]a", r"\Qa.b\E+c", r"\x61\x{62}", r"\141b", r"\pLb", r"\p{Greek}?a", "(?P<n>a(b))c",
-    "(?<n>a)+b", "a{,2}", "a{b", "x{0}ab", "(?:a|b|)c", "(a(?i)b|c)a", r"^a$", r"a\.b", "(?s).a.", "(?U)a+b",
+    "abc", "a|bc", "(?:ab){2,3}c", "a*b+c?", "a{2}", "a{2,}b", r"\ba\b", "(?i)ab(?-i)c", "(?i:a)b|c",
+    "[^]a]b", r"[]a-c]{2}", r"[[:alpha:]b]a", r"\Qa.b\E+c", r"\x61\x{62}", r"\141b", r"\pLb",
+    r"\p{Greek}?a", "(?P<n>a(b))c", "(?<n>a)+b", "a{,2}", "a{b", "x{0}ab", "(?:a|b|)c", "(a(?i)b|c)a",
+    r"^a$", r"a\.b", "(?s).a.", "(?U)a+b", "[a-c]{9,12}", "(?:ab){10}",
 ]  # fmt: skip
 
 
@@ -147,6 +148,25 @@ def test_the_longest_of_two_rules_at_one_place_wins_and_then_the_first():
 def test_a_candidate_that_fails_its_check_does_not_hide_one_inside_it():
     patterns = PatternSet([Rule("n", r"\b\d{2}(?: \d{2})?\b", validate=lambda text: text == "22 33")])
     assert [(3, 8)] == [(hit.start, hit.end) for hit in patterns.scan("11 22 33")[0]]
+
+
+def test_a_word_is_near_for_sixty_four_characters_and_no_longer():
+    patterns = PatternSet([Rule("n", r"\b\d{3}\b", near="(?:id|é)")])
+    texts = {gap: f"id{' ' * gap}123 456" for gap in (1, 58, 62, 63, 400)}
+    hits = {gap: [text[hit.start : hit.end] for hit in patterns.scan(text)[0]] for gap, text in texts.items()}
+    assert {1: ["123", "456"], 58: ["123", "456"], 62: ["123"], 63: [], 400: []} == hits
+
+
+def test_words_far_apart_each_announce_their_own():
+    patterns = PatternSet([Rule("n", r"\b\d{3}\b", near="id"), Rule("x", "x+")])
+    text = ("id 123" + " " * 400 + "xx 555") * 3
+    expected = ["123", "xx"] * 3
+    assert expected == [text[hit.start : hit.end] for hit in patterns.scan(text)[0]]
+
+
+def test_a_table_of_numbers_is_read_in_linear_time():
+    patterns = PatternSet([Rule("n", r"\b\d{2,4}(?: \d{2,4}){2}\b", near="id")])
+    assert ([], None) == patterns.scan("id: none" + "-" * 70 + "1234 5678 " * 30_000)
 
 
 def test_positions_are_characters():

@@ -1,5 +1,6 @@
 """Getting a connection: addresses that race, refusal, names, and limits."""
 
+import asyncio
 import socket
 import time
 
@@ -7,7 +8,8 @@ import pytest
 from upstream_kit import answer, fetch, on_both_loops
 
 from bylaw.errors import UpstreamError
-from bylaw.upstream import dial
+from bylaw.limits import Limits
+from bylaw.upstream import UpstreamClient, dial
 
 HELLO = b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello"
 
@@ -73,6 +75,26 @@ async def test_a_connection_that_is_closed_at_once_is_an_error_and_not_a_hang(ki
         with pytest.raises(UpstreamError, match="upstream_reset"):
             await fetch(client)
     assert (0, 0) == (client.in_use, client.resting)
+
+
+class SlowToNotice(UpstreamClient):
+    """The event loop is busy between connecting and the first request."""
+
+    async def _handshake(self):
+        connection = await super()._handshake()
+        await asyncio.sleep(0.05)
+        return connection
+
+
+@on_both_loops
+async def test_a_connection_that_was_lost_before_its_first_request_is_an_error(kit):
+    async def slam(reader, writer):
+        writer.transport.abort()
+
+    client = SlowToNotice((await kit.serve(slam)).url, Limits())
+    with pytest.raises(UpstreamError, match="upstream_reset"):
+        await fetch(client)
+    assert (0, 0) == (client.in_use, client.tally.opened)
 
 
 def test_families_take_turns_beginning_with_the_resolvers_choice():

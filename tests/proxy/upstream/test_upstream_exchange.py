@@ -259,7 +259,23 @@ async def test_pieces_of_one_tick_come_as_one_and_later_ones_at_once(kit):
 
 
 @on_both_loops
-async def test_the_pool_is_last_in_first_out_and_bounded(kit):
+async def test_the_connection_that_rested_shortest_is_used_first(kit):
+    numbers = iter(range(9))
+
+    async def script(reader, writer):
+        number = next(numbers)
+        while True:
+            await read_request(reader)
+            writer.write(OK + b"Content-Length: 1\r\n\r\n%d" % number)
+
+    _, client = await kit.pair(script)
+    first, second = [await client.open("GET", "/", [], b"", 0) for _ in range(2)]
+    assert [b"0", b"1"] == [await read_all(first), await read_all(second)]
+    assert [(200, b"1")] * 3 == [await fetch(client) for _ in range(3)]
+
+
+@on_both_loops
+async def test_the_pool_is_bounded(kit):
     async def script(reader, writer):
         for _ in range(9):
             await read_request(reader)

@@ -142,6 +142,48 @@ async def test_a_server_that_stops_reading_the_body(kit, streamed):
 
 
 @on_both_loops
+async def test_a_server_that_reads_for_a_while_and_then_stops(kit):
+    async def script(reader, writer):
+        for _ in range(5):
+            await reader.read(4_000_000)
+            await asyncio.sleep(0.03)
+        await asyncio.sleep(5)
+
+    _, client = await kit.pair(script, idle_ms_max=100)
+    work = client.open("POST", "/", [], bytes(40_000_000), None)
+    assert (504, "upstream_idle_timeout") == await fails_with(work, within_s=2)
+
+
+@on_both_loops
+async def test_a_server_that_takes_a_large_body_and_never_answers(kit):
+    async def script(reader, writer):
+        while await reader.read(400_000):
+            await asyncio.sleep(0)
+
+    _, client = await kit.pair(script, first_byte_ms_max=100)
+    assert (504, "upstream_timeout") == await fails_with(fetch(client, "POST", bytes(20_000_000)), within_s=2)
+
+
+@on_both_loops
+async def test_the_limit_of_silence_does_not_run_while_the_body_of_the_request_is_awaited(kit):
+    async def slow():
+        yield b"abc"
+        await asyncio.sleep(0.55)
+        yield b"def"
+
+    async def script(reader, writer):
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(OK + b"Content-Length: 2\r\n\r\n")
+        await reader.readuntil(b"0\r\n\r\n")
+        await asyncio.sleep(0.1)
+        writer.write(b"ok")
+        await reader.read()
+
+    _, client = await kit.pair(script, idle_ms_max=200)
+    assert b"ok" == await read_all(await client.open("POST", "/", [], slow(), None))
+
+
+@on_both_loops
 async def test_a_connection_at_rest_closes_after_its_time(kit):
     async def script(reader, writer):
         await read_request(reader)

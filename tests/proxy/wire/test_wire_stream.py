@@ -544,3 +544,18 @@ def test_texts_that_people_do_not_see_are_not_amended():
     )
     g.release()
     assert ([], True) == (g.amend_windows(), g.drained)
+
+
+def test_a_text_between_two_halves_of_a_character_is_amended_too():
+    g = gate(backs=(), amending=True)
+    g.feed(
+        chunk({"content": "\ud83d"}, index=1)
+        + chunk({"content": "a"})
+        + chunk({"content": "\ude42"}, index=1)
+    )
+    for key in ("choices.1.text", "choices.0.text"):
+        assert b"" == g.release()
+        (window,) = g.amend_windows()
+        assert key == window.key
+        g.amend(window, [Edit(0, 0, 0, "|")])
+    assert ["|\ud83d", "|a", "\ude42"] == [d["content"] for d in deltas(g.release())]
