@@ -20,7 +20,7 @@ $(STAMP): pyproject.toml requirements.lock
 	@touch $@
 
 run: $(STAMP)
-	@$(BIN)/python -m bylaw_loadtest.demo $(if $(UPSTREAM),--upstream $(UPSTREAM))
+	@$(BIN)/python -m bylaw_loadtest.demo $(if $(UPSTREAM),--upstream $(UPSTREAM)) $(if $(MODEL),--model $(MODEL))
 
 test: $(STAMP)
 	$(BIN)/python -m pytest -m "not slow"
