@@ -50,6 +50,13 @@ def answer_of(reply: Mapping[str, Any]) -> str:
     return json.dumps(reply.get("error", reply), ensure_ascii=False)
 
 
+def credentials() -> dict[str, str]:
+    """The caller's own provider keys, for a real provider."""
+    keys = {"Authorization": os.environ.get("OPENAI_API_KEY"), "x-api-key": os.environ.get("ANTHROPIC_API_KEY")}
+    given = {name: f"Bearer {key}" if name == "Authorization" else key for name, key in keys.items() if key}
+    return given | ({"anthropic-version": "2023-06-01"} if "x-api-key" in given else {})
+
+
 def config_text(upstream: str) -> str:
     """The demo's configuration: one provider, two dialects, the default profile, EU unless told more."""
     return f"""\
@@ -96,7 +103,8 @@ async def show(data: str, upstream: ScriptedUpstream | None, model: str) -> None
     """Send the samples and print what each did."""
     async with aiohttp.ClientSession() as session:
         for title, headers, path in SAMPLES:
-            async with session.post(data + path, json=body_of(path, model), headers=dict(headers)) as reply:
+            asked = {**headers, **credentials()}
+            async with session.post(data + path, json=body_of(path, model), headers=asked) as reply:
                 answer = answer_of(await reply.json(content_type=None))
                 print(RULE, f"\n{title}: POST {path} -> {reply.status}")
                 print("  asked     ", QUESTION)
@@ -135,15 +143,20 @@ async def run(upstream_url: str | None, model: str, *, keep: bool) -> None:
         if upstream_url is None:
             upstream = await stack.enter_async_context(ScriptedUpstream(Script.of(echo_prompt=True)))
             upstream_url = upstream.url
-        config = Path("bylaw-data/demo.yaml")
-        config.parent.mkdir(exist_ok=True)
-        config.write_text(config_text(upstream_url))
-        process, announced = await start_bylaw(config)
+        process, announced = await start_bylaw(written(config_text(upstream_url)))
         stack.push_async_callback(stop, process)
         await show(announced["data"], upstream, model)
         farewell(announced)
         if keep:
             await until_stopped(process)
+
+
+def written(text: str) -> Path:
+    """The configuration file of the demo, beside its ledger."""
+    config = Path("bylaw-data/demo.yaml")
+    config.parent.mkdir(exist_ok=True)
+    config.write_text(text)
+    return config
 
 
 async def until_stopped(process: asyncio.subprocess.Process) -> None:

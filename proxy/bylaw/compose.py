@@ -106,7 +106,7 @@ def load(snapshot: Snapshot, env: Mapping[str, str], options: Mapping[str, Any],
         policies.directories,
         files=snapshot,
     )
-    policy = library.policy(policies.profile)
+    policy = library.policy(policies.profile, policies.place if policies.place.file else None)
     planner = Planner(policy, library.packs, config.deployment, GuardPool(registry), config.limits, at)
     loaded = Load(config, registry, library, planner, _digest(snapshot, env, options, registry, at))
     _compile_all(loaded)

@@ -49,3 +49,20 @@ class Exchange:
     headers: Mapping[str, str] = field(default_factory=dict)
     deployment: Mapping[str, Any] = field(default_factory=dict)
     state: dict[str, Any] = field(default_factory=dict)
+
+
+class SealedExchange(Exchange):
+    """An exchange as guards get it: what the record says of it is not theirs to change."""
+
+    __slots__ = ()
+
+    def __setattr__(self, name: str, _value: object) -> None:
+        raise AttributeError(f"an exchange is read-only for guards ({name}); keep things in exchange.state")
+
+    def __delattr__(self, name: str) -> None:
+        raise AttributeError(f"an exchange is read-only for guards ({name})")
+
+
+def seal(exchange: Exchange) -> None:
+    """Everything is known: from now on nobody assigns to its fields."""
+    object.__setattr__(exchange, "__class__", SealedExchange)

@@ -11,6 +11,7 @@ broken pipe.
 from __future__ import annotations
 
 import json
+import asyncio
 import logging
 import re
 import sys
@@ -38,6 +39,8 @@ VALUE_CHARS_MAX = 1000
 ITEMS_MAX = 64
 DEPTH_MAX = 4
 FRAMES_MAX = 20
+WAIT_S = 0.1
+LINES_MAX = 200
 
 _WORDS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")
 _WORDS_OF_A_LIBRARY = re.compile(r"[^\n(<\[{'\"`:=]*")
@@ -78,10 +81,16 @@ def counted(event: Event) -> None:
     """One event at level `info` without the guard's look, for those written once an exchange.
 
     The guard costs ten times the writing. Whoever calls this vouches that the fields are ids, codes and
-    numbers of Bylaw's own; `journal` is the only caller.
+    numbers of Bylaw's own; `journal` is the only caller. Lines wait for company, at most `WAIT_S`.
     """
     for out in _current:
-        out.line(_render(None, "", event))
+        out.later(_render(None, "", event))
+
+
+def flush() -> None:
+    """Write the lines that wait."""
+    for out in _current:
+        out.flush()
 
 
 def guard(_logger: Any, _method: str, event: Event) -> Event:
@@ -157,10 +166,28 @@ class _Out:
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
+        self._waiting: list[str] = []
 
     def line(self, text: str) -> None:
+        self._waiting.append(text)
+        self.flush()
+
+    def later(self, text: str) -> None:
+        """Write soon, many lines in one call of the system."""
+        self._waiting.append(text)
+        if len(self._waiting) == 1:
+            asyncio.get_running_loop().call_later(WAIT_S, self.flush)
+        elif len(self._waiting) >= LINES_MAX:
+            self.flush()
+
+    def flush(self) -> None:
+        """Write the lines that wait, in their order."""
+        if not self._waiting:
+            return
+        text = "\n".join([*self._waiting, ""])
+        self._waiting.clear()
         try:
-            self._stream.write(text + "\n")
+            self._stream.write(text)
             self._stream.flush()
         except (OSError, ValueError):  # nobody reads, or the stream is closed
             pass

@@ -7,9 +7,12 @@ serves its supervisor's channel and ends when that ends.
 from __future__ import annotations
 
 import asyncio
+import os
 import socket
 import sys
+from collections.abc import Coroutine
 from pathlib import Path
+from typing import Any
 
 import uvloop
 
@@ -20,6 +23,7 @@ from bylaw.supervise.tether import fasten
 
 ALARM_S = 35.0
 ORPHAN_DRAIN_S = 5.0
+LEFTOVER_S = 1.0
 
 
 async def run_worker(sock: socket.socket) -> int:
@@ -51,10 +55,11 @@ class WriterControl:
         Raises:
             ConfigError: another writer, damage, a directory that cannot be written.
         """
-        from bylaw.ledger.writer_process import serve_writer  # noqa: PLC0415 - workers do not need it
+        from bylaw.ledger.writer_process import complain, serve_writer  # noqa: PLC0415 - workers do not need it
 
         log.configure(message.get("log_level", "info"))
         ready = asyncio.Event()
+        reasons: list[str] = []
         serving = asyncio.ensure_future(
             serve_writer(
                 Path(message["data_dir"]),
@@ -62,6 +67,7 @@ class WriterControl:
                 message["mode"],
                 ready=ready,
                 stop=self.end,
+                say=lambda reason: complain(reason) if ready.is_set() else reasons.append(reason),
             )
         )
         serving.add_done_callback(self._ended)
@@ -70,7 +76,7 @@ class WriterControl:
         listening.cancel()
         if serving.done():
             error = ConfigError if serving.result() == 2 else BylawError
-            raise error("the ledger's writer could not start; its line on stderr says why")
+            raise error(f"the ledger's writer could not start: {' '.join(reasons)}")
         return {"ok": True}
 
     def _ended(self, serving: asyncio.Future[int]) -> None:
@@ -108,7 +114,19 @@ def main(arguments: list[str]) -> int:
     role, descriptor = arguments
     log.configure()
     sock = fasten(int(descriptor), ALARM_S)
-    return uvloop.run(ROLES[role](sock))
+    return uvloop.run(_bounded(ROLES[role](sock)))
+
+
+async def _bounded(role: Coroutine[Any, Any, int]) -> int:
+    """Run it. A task of a guard that ignores its cancellation does not keep a process that has ended."""
+    status = await role
+    leftover = asyncio.all_tasks() - {asyncio.current_task()}
+    for task in leftover:
+        task.cancel()
+    if leftover and (await asyncio.wait(leftover, timeout=LEFTOVER_S))[1]:
+        sys.stderr.flush()
+        os._exit(status)
+    return status
 
 
 if __name__ == "__main__":

@@ -46,7 +46,7 @@ async def corridor(services: Services, inbound: Inbound, outbound: Outbound) -> 
     except (ClientError, UpstreamError, Overloaded) as error:
         await refuse(t, error)
     except (ConnectionError, asyncio.CancelledError):
-        t.error = t.error or "client_abort"
+        t.error = t.error or ("shutdown" if services.cutting else "client_abort")
         outbound.abort()
         raise
     except Exception:
@@ -55,5 +55,5 @@ async def corridor(services: Services, inbound: Inbound, outbound: Outbound) -> 
     finally:
         if t.upstream is not None:
             t.upstream.release()
-        close(t)
         leave(t)
+        close(t)

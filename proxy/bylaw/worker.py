@@ -78,6 +78,7 @@ class Worker:
             config.ledger.mode,
             self.clock,
             deadline_s=config.ledger.deadline_ms / 1000,
+            buffer_bytes_max=config.ledger.buffer_bytes_max,
             alarm=lambda reason: log.get("ledger").error("ledger_alarm", reason=reason),
         )
         self.journal = Journal(Counts(), loaded.registry.on_record)
@@ -182,6 +183,7 @@ class Worker:
         for client in self._clients.values():
             await client.close()
         self._watchdog.stop()
+        log.flush()
         await self._tasks.close()
         self.finished.set()
         return {"ok": True}

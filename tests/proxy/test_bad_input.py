@@ -13,7 +13,7 @@ import zstandard
 from rawhttp import Wire, exchange, request
 
 from bylaw_loadtest.upstream import ScriptedUpstream
-from conftest import Proxy, Start
+from rig import Proxy, Start
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 JSON = ("Content-Type", "application/json")

@@ -16,7 +16,7 @@ import pytest_asyncio
 from rawhttp import Wire, exchange, request
 
 from bylaw_loadtest.upstream import ScriptedUpstream, pattern, script_header
-from conftest import Proxy, Start
+from rig import Proxy, Start
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 JSON = ("Content-Type", "application/json")

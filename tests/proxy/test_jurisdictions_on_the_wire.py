@@ -10,7 +10,7 @@ import pytest
 import pytest_asyncio
 
 from bylaw_loadtest.upstream import ScriptedUpstream, script_header
-from conftest import Proxy, Start, bylaw
+from rig import Proxy, Start, bylaw
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 EMAIL = "ada@example.org"

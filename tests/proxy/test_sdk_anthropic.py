@@ -9,7 +9,7 @@ import pytest
 import pytest_asyncio
 
 from bylaw_loadtest.upstream import ScriptedUpstream, script_header
-from conftest import Proxy, Start
+from rig import Proxy, Start
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 KEY = "AKIAIOSFODNN7EXAMPLE"

@@ -10,7 +10,7 @@ import pytest
 import pytest_asyncio
 
 from bylaw_loadtest.upstream import ScriptedUpstream, script_header
-from conftest import Proxy, Start
+from rig import Proxy, Start
 
 KEY = "AKIAIOSFODNN7EXAMPLE"
 ASK = [{"role": "user", "content": "say something"}]

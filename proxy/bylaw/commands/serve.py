@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import dataclasses
 import json
 import os
 from collections.abc import Mapping
@@ -104,7 +105,7 @@ def facts_of(loaded: Load, snapshot: Snapshot) -> Facts:
     ledger = config.ledger
     fixed = {
         "listen": str(config.listen), "admin": str(config.admin), "workers": config.workers,
-        "data_dir": str(config.data_dir), "ledger": [ledger.store, ledger.mode, ledger.deadline_ms],
+        "data_dir": str(config.data_dir), "ledger": dataclasses.asdict(ledger),
     }  # fmt: skip
     policies = {
         "profile": loaded.planner.policy.name,

@@ -13,6 +13,7 @@ import signal
 import socket
 import stat
 import sys
+from collections.abc import Callable
 from contextlib import suppress
 from hashlib import sha256
 from pathlib import Path
@@ -46,6 +47,11 @@ def socket_path_for(data_dir: Path) -> Path:
     return Path(f"/tmp/bylaw-{os.geteuid()}") / f"{name}.sock"  # noqa: S108 - checked by `_private`
 
 
+def complain(reason: str) -> None:
+    """One line on stderr."""
+    sys.stderr.write(f"bylaw ledger: {reason}\n")
+
+
 async def serve_writer(
     data_dir: Path,
     socket_path: Path,
@@ -53,6 +59,7 @@ async def serve_writer(
     *,
     ready: asyncio.Event | None = None,
     stop: asyncio.Event | None = None,
+    say: Callable[[str], object] = complain,
 ) -> int:
     """Own the ledger of `data_dir` until SIGTERM, and serve the workers that connect.
 
@@ -66,6 +73,7 @@ async def serve_writer(
         mode: `strict`, `final` or `async`.
         ready: set once workers can connect.
         stop: ends the writer when set.
+        say: told why it ends, if it ends by a fault.
 
     Returns:
         The exit status for the process.
@@ -73,13 +81,13 @@ async def serve_writer(
     try:
         writer = Writer(RealDisk(), data_dir, mode, SystemClock())
     except (BylawError, OSError) as error:
-        return _say(error)
+        return _status(error, say)
     try:
         listener = _listen(socket_path)
     except (BylawError, OSError) as error:
         writer.close()
-        return _say(error)
-    return await _serve(writer, listener, socket_path, ready, stop)
+        return _status(error, say)
+    return await _serve(writer, listener, socket_path, ready, stop, say)
 
 
 async def _serve(
@@ -88,6 +96,7 @@ async def _serve(
     socket_path: Path,
     ready: asyncio.Event | None,
     stop: asyncio.Event | None,
+    say: Callable[[str], object],
 ) -> int:
     loop, hub = asyncio.get_running_loop(), Hub(writer, stopping=stop)
     if stop is None:
@@ -102,9 +111,9 @@ async def _serve(
     try:
         await hub.drain()
     except (BylawError, OSError) as error:
-        return _say(error)
+        return _status(error, say)
     _unlink(socket_path)
-    return 0 if hub.failure is None else _say(hub.failure)
+    return 0 if hub.failure is None else _status(hub.failure, say)
 
 
 def _stop_when_orphaned(loop: asyncio.AbstractEventLoop, hub: Hub, parent: int) -> None:
@@ -114,8 +123,8 @@ def _stop_when_orphaned(loop: asyncio.AbstractEventLoop, hub: Hub, parent: int) 
         loop.call_later(ORPHAN_CHECK_S, _stop_when_orphaned, loop, hub, parent)
 
 
-def _say(error: BaseException) -> int:
-    sys.stderr.write(f"bylaw ledger: {error}\n")
+def _status(error: BaseException, say: Callable[[str], object]) -> int:
+    say(str(error))
     return EXIT_OPERATOR if isinstance(error, ConfigError) else EXIT_START_AGAIN
 
 

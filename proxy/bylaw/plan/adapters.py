@@ -19,7 +19,7 @@ from typing import Any, cast
 from bylaw.content import Reply, Segment, ToolCall, Window
 from bylaw.exchange import Exchange
 from bylaw.plan.plan import Hook, HookResult
-from bylaw.verdict import Action, Verdict
+from bylaw.verdict import Edit, Finding, Note, Verdict
 
 
 def awaits(hook: Hook) -> bool:
@@ -64,19 +64,36 @@ def _windows(segments: Sequence[Segment]) -> list[Window]:
 
 
 def combine(verdicts: Sequence[Any]) -> HookResult:
-    """The verdicts on single strings as one verdict on all of them: the strictest speaks."""
+    """The verdicts on single strings as one verdict on all of them: the strictest speaks, nothing is lost.
+
+    What is no verdict is handed on as it is, for the host to judge. `hold` says nothing about a whole text.
+    """
     strictest: Verdict | None = None
-    edits, findings = [], []
+    edits: list[Edit] = []
+    findings: list[Finding] = []
+    headers: dict[str, str] = {}
+    notes: dict[str, Note] = {}
     for index, verdict in enumerate(verdicts):
         if verdict is None:
             continue
-        edits += [replace(edit, segment=index) for edit in verdict.edits]
+        if not isinstance(verdict, Verdict):
+            return cast("HookResult", verdict)
+        edits += [replace(edit, segment=_moved(edit, index)) for edit in verdict.edits]
         findings += [replace(finding, segment=index) for finding in verdict.findings]
+        headers.update(verdict.headers)
+        notes.update(verdict.notes)
         if strictest is None or verdict.action > strictest.action:
             strictest = verdict
-    if strictest is None or (strictest.action is Action.ALLOW and not findings):
-        return strictest
-    return replace(strictest, edits=tuple(edits), findings=tuple(findings), hold=None)
+    if strictest is None:
+        return None
+    return replace(
+        strictest, edits=tuple(edits), findings=tuple(findings), headers=headers, notes=notes, hold=None
+    )
+
+
+def _moved(edit: Edit, index: int) -> int:
+    """A window has one segment, 0; an edit of any other stays out of range, so that the host finds it."""
+    return index if edit.segment == 0 else -1
 
 
 def pick(guard: object, choices: Sequence[tuple[str, Callable[[Hook], Hook]]]) -> tuple[Hook, bool] | None:

@@ -103,6 +103,8 @@ def _policies(root: Node) -> Policies:
     node = root.get("policies")
     policies = build(Policies, node) if node else Policies()
     profile = root.get("policies", "profile")
-    if profile and Path(policies.profile).suffix in SUFFIXES:
-        return replace(policies, profile=str(build(Path, profile)))
-    return policies
+    if profile is None:
+        return policies
+    path = Path(policies.profile).suffix in SUFFIXES
+    named = str(build(Path, profile)) if path else policies.profile
+    return replace(policies, profile=named, place=profile.place)

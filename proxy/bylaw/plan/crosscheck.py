@@ -17,6 +17,7 @@ from bylaw.plan.typed import nearest, raise_all
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 WORKERS_MAX = 256
+BUFFER_BYTES_MIN = 128 * 1024  # an entry may have 64 KiB
 NOT_YET: dict[tuple[str, str], dict[str, str]] = {
     ("scoring", "engine"): {"remote": "local"},
     ("ledger", "store"): {"postgresql": "local"},
@@ -130,6 +131,8 @@ def _numbers(config: Config, root: Node) -> Iterator[ConfigError]:
         yield root.find("workers").error(f"expected 1 to {WORKERS_MAX}")
     if config.ledger.deadline_ms < 1:
         yield root.find("ledger", "deadline_ms").error("expected at least 1")
+    if config.ledger.buffer_bytes_max < BUFFER_BYTES_MIN:
+        yield root.find("ledger", "buffer_bytes_max").error(f"expected at least {BUFFER_BYTES_MIN}")
     for field in dataclasses.fields(config.limits):
         if getattr(config.limits, field.name) < 1:
             yield root.find("limits", field.name).error("expected at least 1")

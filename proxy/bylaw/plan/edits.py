@@ -1,16 +1,19 @@
 """Merges the edits of several guards, gives out placeholders, and applies both to texts.
 
 Law of this module: two redactors cannot fight. Overlapping spans become their union; an edit that cannot be
-undone beats a reversible one; among equals the step that comes first in the policy gives the text.
+undone beats a reversible one; among equals the step that comes first in the policy gives the text. How spans
+are merged is said once, in `wire.edits`, for whole texts and for streams.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import re
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from bylaw.content import Path, Segment
 from bylaw.verdict import Edit
+from bylaw.wire.edits import Span, merge, rewrite, span
 
 Ranked = tuple[int, Edit]
 
@@ -27,6 +30,7 @@ class Vault:
     originals: dict[str, str] = field(default_factory=dict)
     _tokens: dict[tuple[str, str], str] = field(default_factory=dict)
     _numbers: dict[str, int] = field(default_factory=dict)
+    _planted: dict[str, frozenset[str]] = field(default_factory=dict)
 
     def token(self, label: str, original: str) -> str:
         """The placeholder of this value; the same value gets the same token."""
@@ -39,43 +43,46 @@ class Vault:
         return token
 
     def _fresh(self, label: str) -> str:
-        while True:
-            number = self._numbers.get(label, 0) + 1
-            self._numbers[label] = number
-            token = f"<{label}_{number}>"
-            if not any(token in text for text in self.occupied):
-                return token
+        if label not in self._planted:
+            self._planted[label] = self._search(label)
+        number = self._numbers.get(label, 0) + 1
+        while str(number) in self._planted[label]:
+            number += 1
+        self._numbers[label] = number
+        return f"<{label}_{number}>"
+
+    def _search(self, label: str) -> frozenset[str]:
+        """Numbers of this label in the prompt, found in one pass: looking for each token by itself is quadratic."""
+        found = re.compile(re.escape(f"<{label}_") + r"([0-9]+)>").findall
+        return frozenset(number for text in self.occupied for number in found(text))
 
 
 def merge_edits(edits: Iterable[Ranked]) -> list[Edit]:
     """Non-overlapping edits in document order."""
-    merged: list[Ranked] = []
-    for rank, edit in sorted(edits, key=lambda r: (r[1].segment, r[1].start, r[1].end, r[0])):
-        if merged and _overlap(merged[-1][1], edit):
-            merged[-1] = _union(merged[-1], (rank, edit))
-        else:
-            merged.append((rank, edit))
-    return [edit for _, edit in merged]
+    return [
+        Edit(segment, one.start, one.end, one.text, one.restore)
+        for segment, spans in merged(edits).items()
+        for one in spans
+    ]
 
 
-def _overlap(a: Edit, b: Edit) -> bool:
-    return a.segment == b.segment and b.start < a.end
-
-
-def _union(a: Ranked, b: Ranked) -> Ranked:
-    rank, winner = min(a, b, key=lambda r: (r[1].restore, r[0]))
-    start, end = min(a[1].start, b[1].start), max(a[1].end, b[1].end)
-    return rank, Edit(winner.segment, start, end, winner.text, winner.restore)
+def merged(edits: Iterable[Ranked]) -> Mapping[int, list[Span]]:
+    """Non-overlapping spans by segment, in document order."""
+    spans: dict[int, list[Span]] = {}
+    for rank, edit in edits:
+        spans.setdefault(edit.segment, []).append(span(edit, rank))
+    return {segment: merge(spans[segment]) for segment in sorted(spans)}
 
 
 def apply_edits(segments: Sequence[Segment], edits: Iterable[Ranked], vault: Vault) -> dict[Path, str]:
     """The new text of every segment that an edit touches, by its path."""
-    pieces: dict[int, list[str]] = {}
-    at: dict[int, int] = {}
-    for edit in merge_edits(edits):
-        text = segments[edit.segment].text
-        out = pieces.setdefault(edit.segment, [])
-        out.append(text[at.get(edit.segment, 0) : edit.start])
-        out.append(vault.token(edit.text, text[edit.start : edit.end]) if edit.restore else edit.text)
-        at[edit.segment] = edit.end
-    return {segments[i].path: "".join(out) + segments[i].text[at[i] :] for i, out in pieces.items()}
+    changes: dict[Path, str] = {}
+    for index, spans in merged(edits).items():
+        text = segments[index].text
+        changes[segments[index].path] = rewrite(text, [_kept(one, text, vault) for one in spans])
+    return changes
+
+
+def _kept(one: Span, text: str, vault: Vault) -> Span:
+    """The span with its placeholder, if it is to be restored."""
+    return one._replace(text=vault.token(one.text, text[one.start : one.end])) if one.restore else one

@@ -8,13 +8,15 @@ stricter. Inline steps run in a plain loop: no task, no timer; awaited steps run
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from time import monotonic_ns
 from typing import Any, cast
 
 from bylaw.exchange import Exchange
 from bylaw.plan.plan import HookResult, StagePlan, Step
+from bylaw.plan.sound import edits_fit, is_sound
+from bylaw.plan.timed import Timed
 from bylaw.plan.watchdog import GuardTimeout, Watch
 from bylaw.verdict import ALLOW, Action, Edit, Verdict
 
@@ -47,7 +49,6 @@ class Outcome:
         blocker: the first step, in policy order, that blocks.
         edits: the edits of enforced steps with the rank of their step.
         results: what each step said, shadow steps included.
-        holds: per rank, the hold-back of a window, or None.
     """
 
     action: Action = Action.ALLOW
@@ -66,40 +67,29 @@ def failed(step: Step, error: str) -> StepResult:
 
 
 def checked(step: Step, verdict: object, subject: Any) -> StepResult:
-    """Accept None and verdicts whose edits lie inside the segments; everything else is nonsense."""
+    """Accept None and sound verdicts whose edits lie inside the segments; everything else is nonsense."""
     if verdict is None:
         return StepResult(step, ALLOW)
-    if not isinstance(verdict, Verdict) or not _edits_fit(verdict, subject):
+    if verdict is not ALLOW and not (is_sound(verdict) and edits_fit(verdict, subject)):
         return failed(step, "bad_verdict")
     return StepResult(step, verdict)
-
-
-def _edits_fit(verdict: Verdict, subject: Any) -> bool:
-    if verdict.hold is not None and not 0 <= verdict.hold <= len(getattr(subject, "text", "")):
-        return False
-    if not verdict.edits:
-        return True
-    texts = [s.text for s in subject.segments] if hasattr(subject, "segments") else [subject.text]
-    return all(
-        0 <= e.segment < len(texts)
-        and 0 <= e.start <= e.end <= len(texts[e.segment])
-        and isinstance(e.text, str)
-        for e in verdict.edits
-    )
 
 
 def run_step(step: Step, exchange: Exchange, subject: Any, watch: Watch, budget_ms: int) -> StepResult:
     """Run one inline step; a step that runs over its budget is interrupted by the watchdog."""
     begin = monotonic_ns()
-    watch.deadline_ns = begin + budget_ms * 1_000_000
     try:
-        result = checked(step, step.call(exchange, subject), subject)
+        watch.deadline_ns = begin + budget_ms * 1_000_000
+        try:
+            result = checked(step, step.call(exchange, subject), subject)
+        finally:
+            watch.deadline_ns = 0
     except GuardTimeout:
         result = failed(step, "timeout")
-    except Exception:
+    except KeyboardInterrupt:
+        raise
+    except BaseException:  # a guard that calls sys.exit() has failed; it does not end the worker
         result = failed(step, "raised")
-    finally:
-        watch.deadline_ns = 0
     result.ns = monotonic_ns() - begin
     return result
 
@@ -111,42 +101,55 @@ def run_inline(stage: StagePlan, exchange: Exchange, subject: Any, watch: Watch)
 
 
 async def run_stage(stage: StagePlan, exchange: Exchange, subject: Any, watch: Watch) -> Outcome:
-    """Run a stage; awaited steps start first and run while the inline steps do."""
+    """Run a stage; awaited steps begin first, so that what they wait for is on its way while inline steps run."""
     if not stage.awaits:
         return run_inline(stage, exchange, subject, watch)
-    awaited = {i: _begin(s, exchange, subject) for i, s in enumerate(stage.steps) if s.awaits}
-    results: list[StepResult | None] = [
-        None if step.awaits else run_step(step, exchange, subject, watch, stage.budget_ms)
-        for step in stage.steps
-    ]
-    await _settle(awaited.values(), stage.budget_ms)
-    for index, task in awaited.items():
-        results[index] = _collect(stage.steps[index], task, subject)
-    return merge(cast("list[StepResult]", results))
-
-
-def _begin(step: Step, exchange: Exchange, subject: Any) -> asyncio.Task[HookResult]:
-    async def call() -> HookResult:
-        return await cast("Awaitable[HookResult]", step.call(exchange, subject))
-
-    return asyncio.get_running_loop().create_task(call(), name=f"step {step.id}")
-
-
-async def _settle(tasks: Any, budget_ms: int) -> None:
-    """Wait for all, at most the budget; whatever is left is cancelled, also when the exchange is."""
+    budget, begin = stage.budget_ms, monotonic_ns()
+    tasks = {
+        rank: asyncio.get_running_loop().create_task(_awaited(step, exchange, subject, watch, budget))
+        for rank, step in enumerate(stage.steps)
+        if step.awaits
+    }
     try:
-        await asyncio.wait(tasks, timeout=budget_ms / 1000)
+        await asyncio.sleep(0)
+        inline = {
+            rank: run_step(step, exchange, subject, watch, budget)
+            for rank, step in enumerate(stage.steps)
+            if not step.awaits
+        }
+        await asyncio.wait(tasks.values(), timeout=budget / 1000)
     finally:
-        for task in tasks:
+        for task in tasks.values():
             task.cancel()
+    late = {rank: _collect(stage.steps[rank], task, begin) for rank, task in tasks.items()}
+    return merge([(inline if rank in inline else late)[rank] for rank in range(len(stage.steps))])
 
 
-def _collect(step: Step, task: asyncio.Task[HookResult], subject: Any) -> StepResult:
-    if not task.done() or task.cancelled():
-        return failed(step, "timeout")
-    if task.exception() is not None:
-        return failed(step, "raised")
-    return checked(step, task.result(), subject)
+async def _awaited(step: Step, exchange: Exchange, subject: Any, watch: Watch, budget_ms: int) -> StepResult:
+    begin = monotonic_ns()
+    hook = cast("Callable[[], Awaitable[HookResult]]", lambda: step.call(exchange, subject))
+    try:
+        result = checked(step, await Timed(hook, watch, budget_ms), subject)
+    except GuardTimeout:
+        result = failed(step, "timeout")
+    except KeyboardInterrupt:
+        raise
+    except BaseException:
+        task = asyncio.current_task()
+        if task is not None and task.cancelling():
+            raise
+        result = failed(step, "raised")
+    result.ns = monotonic_ns() - begin
+    return result
+
+
+def _collect(step: Step, task: asyncio.Task[StepResult], begin_ns: int) -> StepResult:
+    """What an awaited step said in time; a task that was cancelled may still be on its way out."""
+    if task.done() and not task.cancelled():
+        return task.result()
+    late = failed(step, "timeout")
+    late.ns = monotonic_ns() - begin_ns
+    return late
 
 
 def merge(results: Sequence[StepResult]) -> Outcome:

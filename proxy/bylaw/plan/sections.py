@@ -228,6 +228,7 @@ class Policies:
     profile: str = "default"
     packs: tuple[Literal["builtin"] | Path, ...] = ("builtin",)
     directories: tuple[Path, ...] = ()
+    place: Place = field(default=NO_PLACE, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -262,11 +263,14 @@ class LedgerSection:
             before the last client byte; `final`: the outcome only; `async`: neither (power loss costs at
             most 50 ms).
         deadline_ms: time to make an entry durable; then the exchange is answered 503 instead.
+        buffer_bytes_max: entries that wait for the disk in one worker; in mode `async`, what does not fit is
+            lost, counted and reported.
     """
 
     store: Literal["local"] = "local"
     mode: Literal["strict", "final", "async"] = "strict"
     deadline_ms: int = 2000
+    buffer_bytes_max: int = 64 * 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,8 +5,9 @@ looks at one number every few milliseconds; when it lies in the past, the thread
 the signal's handler (which Python runs in the main thread, between two instructions of the guard) raises
 `GuardTimeout`. The handler looks at the number again, so a guard that has just returned is never hit.
 
-Limits: code that stays inside C without checking signals is not interrupted; a worker that stops
-answering its supervisor for that long is killed and restarted.
+Limits: code that stays inside C without checking signals is not interrupted, and a guard is interrupted once:
+one that catches even BaseException and goes on is not. A worker that stops answering its supervisor for long
+is killed and restarted.
 """
 
 from __future__ import annotations

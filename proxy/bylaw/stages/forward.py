@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 
+from bylaw.plan.callers import KEY_PREFIX
 from bylaw.stages.ports import RawHeaders
 from bylaw.stages.record import intended
 from bylaw.stages.transit import STAGES, Transit, find
@@ -22,6 +23,8 @@ HOP_BY_HOP = frozenset(
         b"trailer", b"transfer-encoding", b"upgrade", b"host", b"content-length", b"expect", b"http2-settings",
     }
 )  # fmt: skip
+KEY_FIELDS = frozenset({b"authorization", b"x-api-key", b"api-key"})
+KEY_MARK = KEY_PREFIX.encode()
 # Statements about the exact bytes of a body; false as soon as a guard has changed it.
 ABOUT_THE_BYTES = frozenset(
     {
@@ -96,16 +99,21 @@ def connection_named(headers: RawHeaders) -> frozenset[bytes]:
 
 
 def with_credentials(t: Transit, headers: list[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
-    """Take the caller's proxy key out; put the provider's key in, if the operator configured one."""
+    """Take proxy keys out, also those that were not needed; put the provider's key in, if there is one."""
     assert t.route is not None
+    headers = [(k, v) for k, v in headers if KEY_MARK not in v or not is_proxy_key(k, v)]
     if t.caller_key is not None:
         secret = t.caller_key.encode("latin-1", "replace")
         headers = [(k, v) for k, v in headers if secret not in v]
     credential = t.route.credential
     if credential is None:
         return headers
-    names = (b"authorization", b"x-api-key", b"api-key")
-    return [(k, v) for k, v in headers if k.lower() not in names] + [credential_for(credential, t)]
+    return [(k, v) for k, v in headers if k.lower() not in KEY_FIELDS] + [credential_for(credential, t)]
+
+
+def is_proxy_key(name: bytes, value: bytes) -> bool:
+    """Whether a field holds a key of Bylaw, be it another than the one that let the caller in."""
+    return name.lower() in KEY_FIELDS and value.strip().rpartition(b" ")[2].startswith(KEY_MARK)
 
 
 def credential_for(credential: tuple[str, str], t: Transit) -> tuple[bytes, bytes]:

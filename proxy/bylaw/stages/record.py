@@ -43,9 +43,9 @@ async def settle(t: Transit) -> None:
     """
     if t.recorded:
         return
-    t.recorded = True
     t.lap(STAGES.index("relay"))
     safe = t.services.ledger.append("outcome", t.exchange.id, outcome(t))
+    t.recorded = True
     if t.services.mode == "async":
         return
     try:

@@ -62,7 +62,7 @@ async def blocked(t: Transit) -> None:
 
 
 async def refuse(t: Transit, error: BylawError) -> None:
-    """The exchange failed: a plain error before the head, an abort after it."""
+    """The exchange failed: a plain error before the head, once that is on record; an abort after it."""
     assert isinstance(error, ClientError | UpstreamError | Overloaded)
     t.error = t.error or error.code
     if t.outbound.started:
@@ -70,6 +70,11 @@ async def refuse(t: Transit, error: BylawError) -> None:
         return
     head, body = error_reply(t, error)
     t.status = head.status
+    if t.plan is not None and not isinstance(error, Overloaded):
+        try:
+            await settle(t)
+        except Overloaded as full:
+            head, body = error_reply(t, full)
     await send(t, head, body)
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 
 from bylaw.errors import ClientError
+from bylaw.exchange import seal
 from bylaw.stages.runtime import Route
 from bylaw.stages.transit import STAGES, Transit
 from bylaw.wire.codec import Codec
@@ -41,6 +42,7 @@ def route(t: Transit) -> None:
     t.ignored_header = resolved.ignored_header
     t.plan = t.runtime.plan(found, t.codec.name if t.codec else "", resolved.codes)
     t.unread.extend(t.plan.unread)
+    seal(t.exchange)
     t.lap(ROUTE_LAP)
 
 

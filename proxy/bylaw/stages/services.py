@@ -48,6 +48,7 @@ class Services:
         refused: requests turned away before the corridor by code, for the aggregated ledger entry.
         in_flight: exchanges running now.
         draining: whether new exchanges are turned away.
+        cutting: whether the time to drain is over, so that running exchanges are cut off.
     """
 
     clock: Clock
@@ -61,3 +62,4 @@ class Services:
     refused: dict[str, int]
     in_flight: int = 0
     draining: bool = False
+    cutting: bool = False

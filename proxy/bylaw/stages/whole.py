@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator
 from dataclasses import replace
 
-from bylaw.content import Path, Reply, Segment
+from bylaw.content import Path, Reply, Segment, ToolCall
 from bylaw.errors import UpstreamError
 from bylaw.plan.edits import Ranked, Vault, apply_edits
 from bylaw.plan.run import run_stage
@@ -94,12 +94,14 @@ def understood(t: Transit, text: bytes) -> Reply:
 
 async def judged(t: Transit, reply: Reply) -> dict[Path, str]:
     """The new texts by path after inspection, restoring and amending; sets `t.blocker` on a block."""
-    assert t.plan is not None
+    assert t.plan is not None and t.codec is not None
+    # Read before any guard has had the body in its hands: one that changes it must not hide a call from the next.
+    found = list(t.codec.calls(dict(reply.body))) if t.plan.tool_call.steps else []
     outcome = await run_stage(t.plan.reply, t.exchange, reply, t.services.watch)
     t.note("reply", outcome)
     if outcome.action is Action.BLOCK:
         return {}
-    calls = await judged_calls(t, reply)
+    calls = await judged_calls(t, reply, found)
     edits = outcome.edits + calls + restored(t, reply)
     if t.blocker is not None:
         return {}
@@ -107,14 +109,12 @@ async def judged(t: Transit, reply: Reply) -> dict[Path, str]:
     return await amended(t, reply, changes) if t.plan.amend_reply.steps else changes
 
 
-async def judged_calls(t: Transit, reply: Reply) -> list[Ranked]:
+async def judged_calls(t: Transit, reply: Reply, found: list[tuple[ToolCall, Path]]) -> list[Ranked]:
     """Edits of the tool-call guards, as edits of the reply's segments."""
-    assert t.plan is not None and t.codec is not None
+    assert t.plan is not None
     edits: list[Ranked] = []
-    if not t.plan.tool_call.steps:
-        return edits
-    index = {segment.path: i for i, segment in enumerate(reply.segments)}
-    for call, path in t.codec.calls(dict(reply.body)):
+    index = {segment.path: i for i, segment in enumerate(reply.segments)} if found else {}
+    for call, path in found:
         outcome = await run_stage(t.plan.tool_call, t.exchange, call, t.services.watch)
         t.note("tool_call", outcome)
         for rank, edit in outcome.edits:

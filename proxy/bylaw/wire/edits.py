@@ -7,7 +7,7 @@ edit with the lowest rank; an insertion inside a replaced span is dropped with i
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import NamedTuple
 
 from bylaw.verdict import Edit
@@ -20,6 +20,11 @@ class Span(NamedTuple):
     end: int
     rank: tuple[bool, int, int]
     text: str
+
+    @property
+    def restore(self) -> bool:
+        """Whether `text` is the label of a placeholder."""
+        return self.rank[0]
 
 
 def span(edit: Edit, guard: int = 0, offset: int = 0, floor: int = 0) -> Span:
@@ -48,11 +53,16 @@ def merge(spans: Iterable[Span]) -> list[Span]:
     return merged
 
 
-def apply(text: str, edits: Sequence[Edit]) -> str:
+def apply(text: str, edits: Iterable[Edit]) -> str:
     """The text with all edits of one segment applied."""
+    return rewrite(text, merge(span(edit) for edit in edits))
+
+
+def rewrite(text: str, spans: Iterable[Span]) -> str:
+    """The text with merged spans replaced."""
     out: list[str] = []
     at = 0
-    for one in merge(span(edit) for edit in edits):
+    for one in spans:
         out += (text[at : one.start], one.text)
         at = one.end
     out.append(text[at:])

@@ -115,6 +115,7 @@ WRONG = {
     "ledger: {store: postgresql}": "ledger.store: `postgresql` is not available in this version; write",
     "ledger: {mode: replicated}": "ledger.mode: `replicated` is not available in this version; write",
     "ledger: {deadline_ms: 0}": "ledger.deadline_ms: expected at least 1",
+    "ledger: {buffer_bytes_max: 1000}": "ledger.buffer_bytes_max: expected at least 131072",
     "workers: 0": "workers: expected 1 to 256",
     "workers: 257": "workers: expected 1 to 256",
     "limits: {exchanges_max: 0}": "limits.exchanges_max: expected at least 1",

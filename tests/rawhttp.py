@@ -53,7 +53,7 @@ class Wire:
                 status, headers = await self.head()
                 if status >= 200 or status == 101:
                     break
-            body, whole = await self._body(status, dict((k.lower(), v) for k, v in headers), head_only)
+            body, whole = await self._body(status, {k.lower(): v for k, v in headers}, head_only)
         return Answer(status, headers, body, whole=whole)
 
     async def head(self) -> tuple[int, list[tuple[str, str]]]:
