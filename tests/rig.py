@@ -92,10 +92,12 @@ def config_text(upstream: str, data_dir: Path, more: str = "", **keys: str) -> s
     return "".join(f"{key}: {value}\n" for key, value in entries.items()) + more
 
 
-async def launch(config: Path, data_dir: Path, *arguments: str, **env: str) -> Proxy:
+async def launch(
+    config: Path, data_dir: Path, *arguments: str, python: str = sys.executable, **env: str
+) -> Proxy:
     """Start `bylaw serve` and wait for its first line."""
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "bylaw.cli", "serve", "--config", str(config), "--announce", "json", *arguments,
+        python, "-m", "bylaw.cli", "serve", "--config", str(config), "--announce", "json", *arguments,
         stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
         env=environment(**env),
     )  # fmt: skip

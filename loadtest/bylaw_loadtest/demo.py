@@ -52,7 +52,10 @@ def answer_of(reply: Mapping[str, Any]) -> str:
 
 def credentials() -> dict[str, str]:
     """The caller's own provider keys, for a real provider."""
-    keys = {"Authorization": os.environ.get("OPENAI_API_KEY"), "x-api-key": os.environ.get("ANTHROPIC_API_KEY")}
+    keys = {
+        "Authorization": os.environ.get("OPENAI_API_KEY"),
+        "x-api-key": os.environ.get("ANTHROPIC_API_KEY"),
+    }
     given = {name: f"Bearer {key}" if name == "Authorization" else key for name, key in keys.items() if key}
     return given | ({"anthropic-version": "2023-06-01"} if "x-api-key" in given else {})
 

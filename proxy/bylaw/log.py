@@ -10,8 +10,8 @@ broken pipe.
 
 from __future__ import annotations
 
-import json
 import asyncio
+import json
 import logging
 import re
 import sys

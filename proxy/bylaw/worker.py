@@ -159,7 +159,7 @@ class Worker:
         """Close clients of providers that the running configuration does not use, once nothing runs on them."""
         used = set(map(id, ready.upstreams.values()))
         old = {key: client for key, client in self._clients.items() if id(client) not in used}
-        while any(client.in_use for client in old.values()):
+        while any(client.in_use for client in old.values()):  # noqa: ASYNC110 - rare, and nothing waits for it
             await asyncio.sleep(SWEEP_S)
         for key, client in old.items():
             if not any(client is used_now for used_now in self.services.runtime.upstreams.values()):

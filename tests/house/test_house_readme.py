@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 import pytest_asyncio
+
 from bylaw_loadtest.upstream import Script, ScriptedUpstream
 from rig import bylaw, environment, launch
 

@@ -10,9 +10,9 @@ import brotli
 import pytest
 import pytest_asyncio
 import zstandard
-from rawhttp import Wire, exchange, request
 
 from bylaw_loadtest.upstream import ScriptedUpstream
+from rawhttp import Wire, exchange, request
 from rig import Proxy, Start
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")

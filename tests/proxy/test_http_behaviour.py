@@ -13,9 +13,9 @@ from pathlib import Path
 
 import pytest
 import pytest_asyncio
-from rawhttp import Wire, exchange, request
 
 from bylaw_loadtest.upstream import ScriptedUpstream, pattern, script_header
+from rawhttp import Wire, exchange, request
 from rig import Proxy, Start
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")

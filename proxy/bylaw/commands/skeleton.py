@@ -106,7 +106,7 @@ def test_the_guard_keeps_the_contract():
     assert_conforms($cls, texts=[TEXT])
 """,
     "policy.yaml": """\
-# In the configuration: `policies: {profile: with-$name, directories: [.]}`.
+# In the configuration: `policies: {profile: ./policy.yaml}`, or `bylaw serve --profile policy.yaml`.
 policy: with-$name
 summary: Credentials and internal words are redacted in both directions.
 unread: record

@@ -65,7 +65,8 @@ async def serve_writer(
 
     SIGINT is ignored: Ctrl-C reaches the whole process group, and the workers still have entries to hand
     in. `stop`, if given, takes the place of SIGTERM: a service manager signals every process at once, and a
-    writer that stopped before the workers would cost exchanges. If the parent process dies, the writer ends when the last worker has disconnected.
+    writer that stopped before the workers would cost exchanges. If the parent process dies, the writer
+    ends when the last worker has disconnected.
 
     Args:
         data_dir: the data directory of the proxy.

@@ -92,8 +92,9 @@ def compile_plan(
     """
     bound = [(spec, pool.guard(spec)) for spec in specs] if codec else []
     stages = {name: _stage(name, bound, limits) for name in CHOICES}
+    versions = [(guard.name, guard.version) for _, guard in bound]
     return Plan(
-        id=_digest(specs, codec, label, unread_blocks, facts),
+        id=_digest(specs, versions, codec, label, unread_blocks, unread, retention, facts or {}),
         label=label,
         codes=codes,
         codec=codec,
@@ -126,9 +127,8 @@ def _step(name: str, spec: StepSpec, guard: Guard) -> Step | None:
     return Step(spec.id, hook, awaited, ON_ERROR[spec.on_error], spec.enforce, look_behind)
 
 
-def _digest(
-    specs: Sequence[StepSpec], codec: str, label: str, unread_blocks: bool, facts: Mapping[str, Any] | None
-) -> str:
-    parts = [(s.id, s.guard, fingerprint(s.options), sorted(s.on), s.on_error, s.enforce) for s in specs]
-    whole = repr((parts, codec, label, unread_blocks, sorted((facts or {}).items(), key=str)))
-    return hashlib.sha256(whole.encode()).hexdigest()[:16]
+def _digest(specs: Sequence[StepSpec], *parts: Any) -> str:
+    """Of everything that goes in, so that entries of one plan id were treated alike."""
+    steps = [(s.id, s.guard, fingerprint(s.options), sorted(s.on), s.on_error, s.enforce) for s in specs]
+    plain = [sorted(part.items(), key=str) if isinstance(part, Mapping) else part for part in parts]
+    return hashlib.sha256(repr((steps, plain)).encode()).hexdigest()[:16]

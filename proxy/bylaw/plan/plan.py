@@ -66,7 +66,8 @@ class Plan:
         label: value of the `Bylaw-Policy` header: profile and pack versions.
         codes: the jurisdictions, sorted.
         codec: name of the wire codec, or "" on a route whose bodies nobody reads.
-        request, window, tool_call, amend: the stages; `window` also inspects whole replies.
+        request, reply, window, tool_call, amend_reply, amend_window: the stages; each stage of replies has the
+            steps of all guards with any reply hook.
         unread: parts that the route itself leaves unread.
         unread_blocks: whether an unread part blocks the exchange.
         step_ids: id of every step of the plan, in policy order, for the ledger.
@@ -91,9 +92,9 @@ class Plan:
     @property
     def reads_request(self) -> bool:
         """Whether the request's body must be parsed."""
-        return bool(self.codec) and bool(self.request.steps or self.unread_blocks or self.reads_reply)
+        return bool(self.codec) and bool(self.request.steps or self.reads_reply)
 
     @property
     def reads_reply(self) -> bool:
         """Whether replies must be parsed even if no placeholder has to be restored."""
-        return bool(self.codec) and bool(self.reply.steps or self.amend_reply.steps)
+        return bool(self.codec) and bool(self.reply.steps or self.amend_reply.steps or self.unread_blocks)

@@ -102,7 +102,9 @@ def test_a_placeholder_stands_only_where_nothing_irreversible_overlaps(edits):
 
 
 def test_edits_of_several_segments_stay_apart():
-    changes = apply_edits(segments("one", "two"), [(0, redact(0, 1, "O", 1)), (0, redact(2, 3, "E"))], Vault())
+    changes = apply_edits(
+        segments("one", "two"), [(0, redact(0, 1, "O", 1)), (0, redact(2, 3, "E"))], Vault()
+    )
     assert {(0,): "onE", (1,): "Owo"} == changes
 
 
