@@ -53,7 +53,9 @@ async def corridor(services: Services, inbound: Inbound, outbound: Outbound) -> 
         log.exception("bug", exchange=t.exchange.id)
         await bug(t)
     finally:
-        if t.upstream is not None:
-            t.upstream.release()
         leave(t)
-        close(t)
+        try:
+            close(t)
+        finally:
+            if t.upstream is not None:
+                t.upstream.release()

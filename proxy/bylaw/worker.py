@@ -162,9 +162,15 @@ class Worker:
         while any(client.in_use for client in old.values()):  # noqa: ASYNC110 - rare, and nothing waits for it
             await asyncio.sleep(SWEEP_S)
         for key, client in old.items():
-            if not any(client is used_now for used_now in self.services.runtime.upstreams.values()):
+            if self._clients.get(key) is client and not self._needs(client):
                 self.journal.retire(self._clients.pop(key))
                 await client.close()
+
+    def _needs(self, client: UpstreamClient) -> bool:
+        """Whether the running configuration, or the candidate, has this client."""
+        candidate = [self._candidate[1]] if self._candidate else []
+        runtimes = [self.services.runtime, *candidate]
+        return any(client is one for runtime_ in runtimes for one in runtime_.upstreams.values())
 
     async def stats(self, _message: Message) -> Message:
         """Counters."""
@@ -179,6 +185,7 @@ class Worker:
         self._server.close()
         await self.plane.drain(float(message["drain_s"]))
         await _call_all(self.loaded.registry.on_stop)
+        self.journal.flush(self.ledger)
         await self.ledger.close()
         for client in self._clients.values():
             await client.close()

@@ -12,6 +12,7 @@ import pytest
 
 from bylaw_loadtest.upstream import ScriptedUpstream, script_header
 from children import Child, children
+from ledger_reading import read
 from rawhttp import Answer, exchange, request
 from rig import Proxy, Start, bylaw
 
@@ -128,9 +129,10 @@ async def closed(proxy: Proxy) -> tuple[set[str], Counter[str], set[str]]:
     """Intents, outcomes with their number, and abandoned exchanges, once every intent has an end."""
     deadline_s = time.monotonic() + BURIAL_S
     while True:
-        intents = {entry["exchange"] for entry in await proxy.entries("intent")}
-        outcomes = Counter(entry["exchange"] for entry in await proxy.entries("outcome"))
-        abandoned = {entry["exchange"] for entry in await proxy.entries("abandoned")}
+        entries = read(proxy.data_dir)
+        intents = {entry["exchange"] for entry in entries if entry["type"] == "intent"}
+        outcomes = Counter(entry["exchange"] for entry in entries if entry["type"] == "outcome")
+        abandoned = {entry["exchange"] for entry in entries if entry["type"] == "abandoned"}
         if intents <= {*outcomes, *abandoned} or time.monotonic() > deadline_s:
             return intents, outcomes, abandoned
         await asyncio.sleep(0.5)

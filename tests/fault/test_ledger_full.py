@@ -11,13 +11,13 @@ import subprocess
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import aiohttp
 import pytest
 
 from bylaw_loadtest.upstream import ScriptedUpstream, script_header
 from children import children
+from ledger_reading import outcome, some
 from rawhttp import Answer, Wire, exchange, request
 from rig import Proxy, Start, bylaw
 
@@ -138,7 +138,7 @@ async def test_strict_refuses_in_the_dialect_sends_nothing_and_returns_without_a
     assert ("error", "overloaded_error") == (anthropic["type"], anthropic["error"]["type"])
     shortage.free(proxy)
     served = await until(lambda answer: answer.status == 200, proxy, ask())
-    assert "allow" == (await proxy.entry(served.header("Bylaw-Exchange")))["decision"]
+    assert "allow" == (await outcome(proxy.data_dir, served.header("Bylaw-Exchange")))["decision"]
     assert "ledger_alarm" in proxy.log
     assert (0, 0) == (await proxy.stop(), await verified(proxy))
 
@@ -159,21 +159,12 @@ async def test_async_serves_on_counts_what_it_lost_and_raises_the_alarm(
     lost = await metric(proxy, "bylaw_ledger_lost_total")
     assert ({200}, 0.0, True, True) == (statuses, before, lost > 0, "ledger_alarm" in proxy.log)
     shortage.free(proxy)
-    gap = await told(proxy, "gap")
+    gap = (await some(proxy.data_dir, lambda entry: entry["type"] == "gap"))[0]
     served = await exchange(proxy.address, ask())
     assert (lost, "allow") == (
-        gap["unwritten"], (await proxy.entry(served.header("Bylaw-Exchange")))["decision"],
+        gap["unwritten"], (await outcome(proxy.data_dir, served.header("Bylaw-Exchange")))["decision"],
     )  # fmt: skip
     assert (0, 0) == (await proxy.stop(), await verified(proxy))
-
-
-async def told(proxy: Proxy, kind: str) -> dict[str, Any]:
-    """The first entry of a kind, once there is one."""
-    deadline_s = time.monotonic() + RETURN_S
-    while not (found := await proxy.entries(kind)):
-        assert time.monotonic() < deadline_s, proxy.log[-2000:]
-        await asyncio.sleep(0.1)
-    return found[0]
 
 
 @pytest.fixture(scope="module")

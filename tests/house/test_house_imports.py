@@ -24,22 +24,61 @@ LOOP_AND_IO = frozenset(
     {"asyncio", "time", "os", "socket", "selectors", "threading", "subprocess", "pathlib"}
 )
 
+# Who puts the rooms together; nobody below may know of them.
+COMPOSITION = frozenset(
+    {"bylaw.main", "bylaw.cli", "bylaw.commands", "bylaw.worker", "bylaw.compose", "bylaw.journal"}
+)
+BASE = PURE | {"bylaw.wire", "bylaw.spec"}
+NONE: frozenset[str] = frozenset()
+
 # room -> (what of Bylaw it may import, which third parties, which standard modules are forbidden)
 LAWS: dict[str, tuple[frozenset[str], frozenset[str], frozenset[str]]] = {
     "bylaw.wire": (PURE | {"bylaw.wire"}, frozenset({"brotli", "zstandard"}), LOOP_AND_IO),
     "bylaw.spec": (PURE | {"bylaw.spec"}, frozenset({"pluggy", "re2"}), LOOP_AND_IO),
     "bylaw.plan": (
-        PURE | {"bylaw.plan", "bylaw.spec", "bylaw_policies"},
+        BASE | {"bylaw.plan"},
         frozenset({"orjson", "ruamel", "maxminddb", "pluggy"}),
-        frozenset(),
+        frozenset({"socket"}),
     ),
-    "bylaw.ledger": (PURE | {"bylaw.ledger", "bylaw.log", "bylaw.tasks", "bylaw.stages.ports"}, frozenset({"orjson", "structlog"}), frozenset()),
-    "bylaw.stages": (PURE | {"bylaw.stages", "bylaw.plan", "bylaw.wire", "bylaw.spec"}, frozenset({"structlog"}), frozenset()),
-    "bylaw.upstream": (PURE | {"bylaw.upstream", "bylaw.stages.ports", "bylaw.tasks", "bylaw.log"}, frozenset({"aiohttp", "httptools", "uvloop"}), frozenset()),
-    "bylaw_plugins": (PURE | {"bylaw.spec", "bylaw_plugins"}, frozenset({"stdnum", "phonenumbers", "re2"}), frozenset()),
-    "bylaw_policies": (frozenset({"bylaw_policies"}), frozenset(), frozenset()),
-    "bylaw_loadtest": (frozenset({"bylaw_loadtest"}), frozenset({"aiohttp", "httptools", "uvloop", "brotli", "zstandard", "multidict", "orjson", "yarl"}), frozenset()),
-}  # fmt: skip
+    "bylaw.ledger": (BASE | {"bylaw.ledger"}, frozenset({"orjson"}), NONE),
+    "bylaw.stages": (BASE | {"bylaw.stages", "bylaw.plan"}, NONE, LOOP_AND_IO - {"asyncio"}),
+    "bylaw.serve": (
+        BASE | {"bylaw.stages", "bylaw.plan"},
+        frozenset({"structlog"}),
+        LOOP_AND_IO - {"asyncio"},
+    ),
+    "bylaw.edge": (
+        PURE | {"bylaw.edge", "bylaw.serve", "bylaw.stages", "bylaw.log", "bylaw.__version__"},
+        frozenset({"aiohttp", "orjson"}),
+        NONE,
+    ),
+    "bylaw.upstream": (
+        PURE | {"bylaw.upstream", "bylaw.stages.ports"},
+        frozenset({"aiohttp", "httptools", "uvloop"}),
+        NONE,
+    ),
+    "bylaw.supervise": (
+        PURE | {"bylaw.supervise", "bylaw.log", "bylaw.metrics", "bylaw.tasks", "bylaw.__version__"},
+        frozenset({"orjson", "prometheus_client"}),
+        NONE,
+    ),
+    "bylaw.testing": (BASE | {"bylaw.testing", "bylaw.plan"}, NONE, frozenset({"socket", "subprocess"})),
+    "bylaw.log": (PURE, frozenset({"orjson", "structlog"}), NONE),
+    "bylaw.tasks": (PURE | {"bylaw.log"}, NONE, NONE),
+    "bylaw.metrics": (PURE, frozenset({"prometheus_client"}), NONE),
+    "bylaw_plugins": (
+        frozenset({"bylaw.spec", "bylaw.verdict", "bylaw_plugins"}),
+        frozenset({"stdnum", "phonenumbers", "re2"}),
+        NONE,
+    ),
+    "bylaw_policies": (frozenset({"bylaw_policies"}), NONE, NONE),
+    "bylaw_models": (frozenset({"bylaw_models"}), frozenset({"onnxruntime", "tokenizers", "numpy"}), NONE),
+    "bylaw_loadtest": (
+        frozenset({"bylaw_loadtest"}),
+        frozenset({"aiohttp", "httptools", "uvloop", "brotli", "zstandard", "multidict", "orjson", "yarl"}),
+        NONE,
+    ),
+}
 
 
 def modules() -> list[tuple[str, Path]]:
@@ -131,12 +170,34 @@ def test_no_built_in_plugin_imports_another() -> None:
     assert [] == stray
 
 
-def test_the_composition_root_is_imported_by_nobody() -> None:
-    roots = frozenset({"bylaw.main", "bylaw.cli"})
+def test_the_composition_root_is_imported_by_nobody_below() -> None:
     users = [
-        f"{m} imports {n}" for m, p in modules() for n in imports(p) if within(n, roots) and m not in roots
+        f"{module} imports {name}"
+        for module, path in modules()
+        for name in imports(path)
+        if within(name, COMPOSITION) and not within(module, COMPOSITION)
     ]
     assert [] == users
+
+
+def test_entry_points_are_imported_by_nobody_at_all() -> None:
+    entries = frozenset({"bylaw.main", "bylaw.cli"})
+    assert [] == [(m, n) for m, p in modules() for n in imports(p) if within(n, entries)]
+
+
+def test_every_module_lives_in_a_room_that_has_a_law() -> None:
+    ruled = frozenset(LAWS) | PURE | COMPOSITION
+    assert ["bylaw"] == [module for module, _ in modules() if not within(module, ruled)]
+
+
+def test_imports_are_absolute_so_that_the_law_can_be_read() -> None:
+    relative = [
+        f"{module}:{node.lineno}"
+        for module, path in modules()
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.ImportFrom) and node.level
+    ]
+    assert [] == relative
 
 
 def test_there_is_no_package_marker_directly_in_a_source_root() -> None:
@@ -145,4 +206,4 @@ def test_there_is_no_package_marker_directly_in_a_source_root() -> None:
 
 def test_no_module_is_called_by_a_word_that_means_nothing() -> None:
     empty_words = {"utils", "helpers", "common", "manager", "misc", "util", "helper"}
-    assert [] == [module for module, _ in modules() if module.split(".")[-1] in empty_words]
+    assert [] == [module for module, _ in modules() if empty_words & set(module.split("."))]

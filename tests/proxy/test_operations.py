@@ -16,6 +16,7 @@ import pytest_asyncio
 
 from bylaw_loadtest.upstream import ScriptedUpstream, script_header
 from children import workers
+from ledger_reading import outcome, read
 from rawhttp import Answer, Wire, exchange, request
 from rig import Proxy, Start
 
@@ -92,7 +93,7 @@ async def edited(start: Start, upstream: ScriptedUpstream) -> Edited:
 async def test_two_workers_share_the_port_and_both_serve(edited: Edited) -> None:
     answers = [await exchange(edited.proxy.address, ask("hello")) for _ in range(40)]
     ids = {answer.header("Bylaw-Exchange") for answer in answers}
-    served = {e["worker"] for e in await edited.proxy.entries() if e["exchange"] in ids}
+    served = {e["worker"] for e in read(edited.proxy.data_dir) if e["exchange"] in ids}
     assert ({200}, {"w0", "w1"}) == ({answer.status for answer in answers}, served)
 
 
@@ -151,8 +152,8 @@ async def test_an_exchange_under_way_keeps_the_policy_that_it_began_with(edited:
     rest = await asyncio.wait_for(wire.reader.readuntil(b"0\r\n\r\n"), 15)
     await wire.close()
     fresh = await exchange(edited.proxy.address, ask("hello", answer="and after"))
-    old = await edited.proxy.entry(dict(headers)["Bylaw-Exchange"])
-    new = await edited.proxy.entry(fresh.header("Bylaw-Exchange"))
+    old = await outcome(edited.proxy.data_dir, dict(headers)["Bylaw-Exchange"])
+    new = await outcome(edited.proxy.data_dir, fresh.header("Bylaw-Exchange"))
     assert (True, "allow", 400, "blocked") == (
         b"after" in rest,
         old["decision"],
@@ -201,7 +202,7 @@ async def test_sigterm_lets_a_stream_finish_and_takes_no_new_connection(
     assert b"" == await asyncio.wait_for(idle.reader.read(), 2)
     got: Answer = await answer
     assert (True, True, 0) == (got.whole, b"[DONE]" in got.body, await stopping)
-    assert "allow" == (await proxy.entry(got.header("Bylaw-Exchange")))["decision"]
+    assert "allow" == (await outcome(proxy.data_dir, got.header("Bylaw-Exchange")))["decision"]
 
 
 async def test_a_stream_longer_than_the_drain_is_cut_and_on_record(
@@ -213,7 +214,7 @@ async def test_a_stream_longer_than_the_drain_is_cut_and_on_record(
     status = await proxy.stop()
     took_s = time.monotonic() - began_s
     rest = await asyncio.wait_for(wire.reader.read(), 5)
-    entry = await proxy.entry(dict(headers)["Bylaw-Exchange"])
+    entry = await outcome(proxy.data_dir, dict(headers)["Bylaw-Exchange"])
     assert (0, False, "shutdown", True) == (status, b"[DONE]" in rest, entry["error"], entry["released"] > 0)
     assert 0.9 < took_s < 3.5
 

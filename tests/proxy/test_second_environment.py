@@ -10,6 +10,7 @@ import venv
 from pathlib import Path
 
 import pytest
+
 from bylaw_loadtest.upstream import Script, ScriptedUpstream
 from rawhttp import exchange, request
 from rig import bylaw, config_text, launch
@@ -53,10 +54,14 @@ async def test_a_plugin_from_the_skeleton_changes_a_reply_in_a_second_environmen
 
 async def ask(address: tuple[str, int], stream: bool) -> str:
     """The text of one answer."""
-    body = json.dumps({"model": "m", "stream": stream, "messages": [{"role": "user", "content": "hi"}]}).encode()
+    body = json.dumps(
+        {"model": "m", "stream": stream, "messages": [{"role": "user", "content": "hi"}]}
+    ).encode()
     answer = await exchange(address, request("POST", "/v1/chat/completions", [JSON], body))
     if not stream:
         return str(json.loads(answer.body)["choices"][0]["message"]["content"])
     lines = [line[6:] for line in answer.body.decode().splitlines() if line.startswith("data: {")]
-    deltas = [choice["delta"].get("content") or "" for line in lines for choice in json.loads(line)["choices"]]
+    deltas = [
+        choice["delta"].get("content") or "" for line in lines for choice in json.loads(line)["choices"]
+    ]
     return "".join(deltas)

@@ -112,5 +112,10 @@ def _notes(value: Any) -> bool:
     return (
         isinstance(value, Mapping)
         and len(value) <= NOTES_MAX
-        and all(_word(name) and (_word(note) or type(note) in {int, bool}) for name, note in value.items())
+        and all(_word(name) and _note(note) for name, note in value.items())
     )
+
+
+def _note(value: Any) -> bool:
+    """The ledger's integers have 64 bits."""
+    return _word(value) or type(value) is bool or (type(value) is int and -(2**63) <= value < 2**63)

@@ -86,7 +86,8 @@ class HotHooks:
     def inspect_window(self, exchange: Exchange, window: Window) -> Verdict | None:
         """Look at the uncleared text of one channel of a stream. Edits use segment 0 and indexes of `window.text`.
 
-        Return `hold` when a suffix could still become a match; it comes again with more text. Whole
+        Return `hold` when a suffix could still become a match; it comes again with more text. On a block,
+        what stands before the first finding or edit still leaves, so name everything that was found. Whole
         replies are given as one final window for each segment, if the guard has no `inspect_reply`.
         """
 

@@ -9,34 +9,16 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 
 from bylaw.plan.callers import KEY_PREFIX
-from bylaw.stages.ports import RawHeaders
+from bylaw.stages.headers import ABOUT_THE_BYTES, HOP_BY_HOP, connection_named
 from bylaw.stages.record import intended
-from bylaw.stages.transit import STAGES, Transit, find
+from bylaw.stages.transit import STAGES, Transit
 from bylaw.wire.coding import KNOWN_CODINGS
 
 UPSTREAM_LAP = STAGES.index("upstream")
 
-# RFC 9110 7.6.1, plus what each connection makes for itself.
-HOP_BY_HOP = frozenset(
-    {
-        b"connection", b"keep-alive", b"proxy-connection", b"proxy-authenticate", b"proxy-authorization", b"te",
-        b"trailer", b"transfer-encoding", b"upgrade", b"host", b"content-length", b"expect", b"http2-settings",
-    }
-)  # fmt: skip
+
 KEY_FIELDS = frozenset({b"authorization", b"x-api-key", b"api-key"})
 KEY_MARK = KEY_PREFIX.encode()
-# Statements about the exact bytes of a body; false as soon as a guard has changed it.
-ABOUT_THE_BYTES = frozenset(
-    {
-        b"content-encoding",
-        b"content-md5",
-        b"digest",
-        b"content-digest",
-        b"repr-digest",
-        b"etag",
-        b"x-amz-content-sha256",
-    }
-)
 
 
 async def forward(t: Transit) -> None:
@@ -89,15 +71,6 @@ def request_headers(t: Transit) -> list[tuple[bytes, bytes]]:
     return readable_codings(kept) if t.codec is not None else kept
 
 
-def connection_named(headers: RawHeaders) -> frozenset[bytes]:
-    """Fields that the Connection header names as hop-by-hop."""
-    named: set[bytes] = set()
-    for key, value in headers:
-        if key.lower() == b"connection":
-            named.update(token.strip().lower() for token in value.split(b","))
-    return frozenset(named)
-
-
 def with_credentials(t: Transit, headers: list[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
     """Take proxy keys out, also those that were not needed; put the provider's key in, if there is one."""
     assert t.route is not None
@@ -126,11 +99,11 @@ def credential_for(credential: tuple[str, str], t: Transit) -> tuple[bytes, byte
 
 def readable_codings(headers: list[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
     """Ask the provider only for content codings that guards can undo (RFC 9110 12.5.3)."""
-    accepted = find(headers, b"accept-encoding")
-    if accepted is None:
-        return headers
-    tokens = [token.split(b";")[0].strip().lower() for token in accepted.split(b",")]
-    if all(token in KNOWN_CODINGS for token in tokens):
-        return headers
-    kept = b", ".join(token for token in tokens if token in KNOWN_CODINGS) or b"identity"
-    return [(k, kept if k.lower() == b"accept-encoding" else v) for k, v in headers]
+    return [(k, _readable(v) if k.lower() == b"accept-encoding" else v) for k, v in headers]
+
+
+def _readable(accepted: bytes) -> bytes:
+    """The codings of a list that can be undone, with their weights; the list itself if it is all of them."""
+    items = accepted.split(b",")
+    kept = [item.strip() for item in items if item.split(b";")[0].strip().lower() in KNOWN_CODINGS]
+    return accepted if len(kept) == len(items) else b", ".join(kept) or b"identity"

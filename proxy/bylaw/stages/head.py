@@ -6,26 +6,8 @@ alone, so that a provider cannot forge them.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
-from bylaw.stages.forward import ABOUT_THE_BYTES, HOP_BY_HOP, connection_named
+from bylaw.stages.headers import ABOUT_THE_BYTES, HOP_BY_HOP, Head, connection_named
 from bylaw.stages.transit import STAGES, Transit
-
-OURS = frozenset({b"server-timing"})
-
-
-@dataclass(slots=True)
-class Head:
-    """Status line and fields of a reply.
-
-    Args:
-        length: of the body; None if unknown (chunked).
-    """
-
-    status: int
-    reason: str
-    headers: list[tuple[bytes, bytes]]
-    length: int | None
 
 
 def passed_head(t: Transit, *, rewritten: bool = False, length: int | None = -1) -> Head:

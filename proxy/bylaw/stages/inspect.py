@@ -6,6 +6,9 @@ the caller's bytes or the caller's bytes with exactly the edited strings replace
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
+from bylaw.content import Unread
 from bylaw.plan.edits import Vault, apply_edits
 from bylaw.plan.plan import Step
 from bylaw.plan.run import Outcome, StepResult, run_inline, run_stage
@@ -25,7 +28,7 @@ async def inspect_request(t: Transit) -> bool:
     """
     assert t.plan is not None
     if t.plan.unread_blocks and t.unread:
-        block_unread(t)
+        block_unread(t, "request", t.unread)
     if t.prompt is not None:
         stage = t.plan.request
         run = run_inline(stage, t.exchange, t.prompt, t.services.watch) if not stage.awaits else (
@@ -37,12 +40,12 @@ async def inspect_request(t: Transit) -> bool:
     return t.blocker is None
 
 
-def block_unread(t: Transit) -> None:
-    """The policy says that what nobody can read does not pass."""
-    kinds = ", ".join(sorted({part.kind for part in t.unread}))
-    verdict = Verdict(Action.BLOCK, "unread_part", f"this proxy cannot read a part of the request ({kinds})")
+def block_unread(t: Transit, side: str, parts: Iterable[Unread]) -> None:
+    """The policy says that what nobody can read does not pass; `side` is `request` or `reply`."""
+    kinds = ", ".join(sorted({part.kind for part in parts}))
+    verdict = Verdict(Action.BLOCK, "unread_part", f"this proxy cannot read a part of the {side} ({kinds})")
     result = StepResult(UNREAD, verdict)
-    t.note("request", Outcome(Action.BLOCK, result, results=[result]))
+    t.note(side, Outcome(Action.BLOCK, result, results=[result]))
 
 
 def rewrite(t: Transit, outcome: Outcome) -> None:

@@ -6,7 +6,7 @@ Law of this module: no aiohttp here. `edge` and `upstream` implement these; test
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from typing import Any, Protocol
 
 RawHeaders = Sequence[tuple[bytes, bytes]]
@@ -113,8 +113,8 @@ class UpstreamReply(Protocol):
     headers: RawHeaders
     length: int | None
 
-    def chunks(self) -> AsyncIterator[bytes]:
-        """The body as it arrives, transfer framing undone, content coding not.
+    def chunks(self) -> AsyncGenerator[bytes]:
+        """The body as it arrives, transfer framing undone, content coding not. Whoever stops early closes it.
 
         Raises:
             UpstreamError: reset, idle for too long, malformed framing.

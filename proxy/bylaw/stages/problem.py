@@ -9,7 +9,7 @@ from __future__ import annotations
 from http import HTTPStatus
 
 from bylaw.errors import ClientError, Overloaded, UpstreamError
-from bylaw.stages.head import Head
+from bylaw.stages.headers import Head
 from bylaw.stages.transit import Transit
 from bylaw.wire.codec import CODECS, Codec
 

@@ -8,7 +8,8 @@ not touched, so that it can be of any size.
 from __future__ import annotations
 
 from bylaw.errors import ClientError
-from bylaw.stages.transit import STAGES, Transit, find
+from bylaw.stages.headers import find
+from bylaw.stages.transit import STAGES, Transit
 from bylaw.wire.coding import decoder
 from bylaw.wire.errors import WireError
 from bylaw.wire.strict_json import parse

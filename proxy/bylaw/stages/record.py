@@ -45,7 +45,7 @@ async def settle(t: Transit) -> None:
         return
     t.lap(STAGES.index("relay"))
     safe = t.services.ledger.append("outcome", t.exchange.id, outcome(t))
-    t.recorded = True
+    t.recorded, t.told = True, t.error
     if t.services.mode == "async":
         return
     try:
@@ -58,11 +58,11 @@ async def settle(t: Transit) -> None:
 
 
 def close(t: Transit) -> None:
-    """The end of every exchange: record what was not recorded yet, count, log."""
+    """The end of every exchange: record what was not recorded yet, and what went wrong since; count, log."""
     if not t.recorded:
         t.recorded = True
         _append_unwaited(t)
-    elif t.error == "ledger_unavailable":
+    elif t.error != t.told:
         forget(t.services.ledger.append("undelivered", t.exchange.id, {"error": t.error}))
     t.services.observe(
         route=t.route.match if t.route else "none",

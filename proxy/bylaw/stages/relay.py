@@ -8,17 +8,19 @@ from __future__ import annotations
 
 import re
 from collections.abc import AsyncGenerator, Callable
+from contextlib import aclosing
 
 from bylaw.stages.head import passed_head
+from bylaw.stages.headers import find
 from bylaw.stages.record import settle
 from bylaw.stages.stream import streaming
-from bylaw.stages.transit import Transit, find
+from bylaw.stages.transit import Transit
 from bylaw.stages.whole import inspected
 
 BODILESS = frozenset({204, 304})
 # A line that begins the last event of a stream. JSON escapes line ends, so no text of a model can forge one.
 TERMINAL = re.compile(
-    rb"(?:^|[\r\n])(?:data: ?\[DONE\]|event: ?(?:message_stop|response\.(?:completed|incomplete|failed)))"
+    rb"[\r\n](?:data: ?\[DONE\]|event: ?(?:message_stop|response\.(?:completed|incomplete|failed)))"
 )
 OVERLAP = 40
 
@@ -49,11 +51,12 @@ async def passing(t: Transit) -> AsyncGenerator[bytes]:
     t.head = passed_head(t)
     kind = find(t.upstream.headers, b"content-type") or b""
     is_last = _terminal(kind, t.upstream.length)
-    async for piece in t.upstream.chunks():
-        t.released += len(piece)
-        if is_last(piece):
-            await settle(t)
-        yield piece
+    async with aclosing(t.upstream.chunks()) as pieces:
+        async for piece in pieces:
+            t.released += len(piece)
+            if is_last(piece):
+                await settle(t)
+            yield piece
     await settle(t)
 
 
@@ -72,7 +75,7 @@ class _Marker:
     """Tells a piece that holds the last event of a well-known stream, also when its line is cut in two."""
 
     def __init__(self) -> None:
-        self.tail = b""
+        self.tail = b"\n"
 
     def __call__(self, piece: bytes) -> bool:
         seen = self.tail + piece

@@ -7,9 +7,11 @@ after it, the stream ends in the dialect's words. A message that is not whole is
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator
+from contextlib import aclosing
 
 from bylaw.errors import BylawError, ClientError, Overloaded, UpstreamError
-from bylaw.stages.head import Head, own_headers
+from bylaw.stages.head import own_headers
+from bylaw.stages.headers import Head
 from bylaw.stages.problem import block_reply, bug_reply, error_reply
 from bylaw.stages.record import settle
 from bylaw.stages.transit import STAGES, Transit
@@ -19,15 +21,12 @@ RELAY_LAP = STAGES.index("relay")
 
 async def reply(t: Transit, released: AsyncGenerator[bytes]) -> None:
     """Send what `relay` releases, and the end."""
-    try:
+    async with aclosing(released):
         async for data in released:
             if not t.outbound.started:
                 start(t)
             if data:
                 await t.outbound.write(data)
-    except BaseException:
-        await released.aclose()
-        raise
     if not t.outbound.started:
         start(t)
     await t.outbound.end()
@@ -38,7 +37,6 @@ def start(t: Transit) -> None:
     assert t.head is not None
     head = t.head
     t.lap(RELAY_LAP)
-    t.status = head.status
     t.outbound.start(
         head.status, head.reason, head.headers + own_headers(t), head.length, t.inbound.method == "HEAD"
     )
@@ -46,7 +44,7 @@ def start(t: Transit) -> None:
 
 async def send(t: Transit, head: Head, body: bytes) -> None:
     """A reply of Bylaw's own."""
-    t.head, t.status = head, head.status
+    t.head = head
     start(t)
     if t.inbound.method != "HEAD":
         await t.outbound.write(body)
@@ -55,10 +53,9 @@ async def send(t: Transit, head: Head, body: bytes) -> None:
 
 async def blocked(t: Transit) -> None:
     """The request was blocked: say so in the dialect, once that is on record."""
-    head, body = block_reply(t)
-    t.status = head.status
+    t.head, body = block_reply(t)
     await settle(t)
-    await send(t, head, body)
+    await send(t, t.head, body)
 
 
 async def refuse(t: Transit, error: BylawError) -> None:
@@ -68,14 +65,13 @@ async def refuse(t: Transit, error: BylawError) -> None:
     if t.outbound.started:
         await fault(t, error)
         return
-    head, body = error_reply(t, error)
-    t.status = head.status
+    t.head, body = error_reply(t, error)
     if t.plan is not None and not isinstance(error, Overloaded):
         try:
             await settle(t)
         except Overloaded as full:
-            head, body = error_reply(t, full)
-    await send(t, head, body)
+            t.head, body = error_reply(t, full)
+    await send(t, t.head, body)
 
 
 async def fault(t: Transit, error: ClientError | UpstreamError | Overloaded) -> None:

@@ -6,19 +6,22 @@ text that blocks, however the network cut the stream; the outcome is durable bef
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterator
-from contextlib import suppress
+import re
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator
+from contextlib import aclosing, suppress
 from dataclasses import dataclass, field
 
 from bylaw.content import ToolCall, Window
 from bylaw.errors import UpstreamError
+from bylaw.plan.edits import Ranked, merge_edits
 from bylaw.plan.plan import StagePlan, Step
 from bylaw.plan.run import Outcome, StepResult, failed, merge, run_stage, run_step
 from bylaw.stages.head import passed_head
+from bylaw.stages.headers import find
 from bylaw.stages.inspect import block_unread
 from bylaw.stages.problem import block_reply
 from bylaw.stages.record import settle
-from bylaw.stages.transit import Transit, find
+from bylaw.stages.transit import Transit
 from bylaw.verdict import Action, Edit
 from bylaw.wire.coding import Decoder, decoder
 from bylaw.wire.errors import WireError
@@ -26,6 +29,9 @@ from bylaw.wire.restore import Restorer
 from bylaw.wire.stream import StreamGate
 
 SIGNED = "signed_thinking_edit"
+# Line ends of an event stream (WHATWG HTML, 9.2.5). Those that a piece begins with may end the event before it.
+LINE_ENDS = re.compile(rb"[\r\n]+")
+BLANK_LINE = re.compile(rb"(?:\r\n|\r|\n){2}")
 
 
 @dataclass(slots=True)
@@ -86,39 +92,58 @@ async def streaming(t: Transit) -> AsyncGenerator[bytes]:
     s = open_stream(t)
     t.head = passed_head(t, rewritten=s.undo is not None, length=None)
     fault: UpstreamError | None = None
-    async for error in fed(s, t.upstream.chunks()):
-        fault = error
-        out = await advance(s)
-        if t.blocker is not None:
-            async for last in ended(s, out):
-                yield last
-            return
-        t.released = sum(s.gate.released.values())
-        if s.gate.finished:
-            await settle(t)
-        if out:
-            yield out
+    out = b""
+    async with aclosing(t.upstream.chunks()) as pieces, aclosing(fed(s, pieces)) as steps:
+        async for error, more in steps:
+            fault = error
+            out += await advance(s)
+            if t.blocker is not None:
+                yield await ended(s, out)
+                return
+            t.released = sum(s.gate.released.values())
+            if s.gate.finished:
+                await settle(t)
+            if out and not more:
+                yield out
+                out = b""
     if fault is not None or s.gate.truncated:
         raise fault or UpstreamError(502, "upstream_reset", "the stream ended before its terminal event")
     await settle(t)
 
 
-async def fed(s: Stream, pieces: AsyncIterator[bytes]) -> AsyncIterator[UpstreamError | None]:
-    """Feed the gate; yields after each piece, the last time after the end, with the fault that ended it."""
+async def fed(s: Stream, pieces: AsyncIterator[bytes]) -> AsyncGenerator[tuple[UpstreamError | None, bool]]:
+    """Feed the gate event by event; yields the fault that ended the stream, and whether more is here already."""
     try:
         async for piece in pieces:
-            s.gate.feed(s.undo.feed(piece) if s.undo else piece)
-            yield None
-        if s.undo:
-            s.gate.feed(s.undo.finish())
+            for event, more in events(s.undo.feed(piece) if s.undo else piece):
+                s.gate.feed(event)
+                yield None, more
+        for event, _ in events(s.undo.finish() if s.undo else b""):
+            s.gate.feed(event)
+            yield None, True
         s.gate.eof()
-        yield None
+        yield None, False
     except WireError as error:
-        yield UpstreamError(502, "upstream_malformed", f"the stream cannot be read: {error.code}")
+        yield UpstreamError(502, "upstream_malformed", f"the stream cannot be read: {error.code}"), False
     except UpstreamError as error:
         with suppress(WireError):
             s.gate.eof()
-        yield error
+        yield error, False
+
+
+def events(data: bytes) -> Iterator[tuple[bytes, bool]]:
+    """The bytes in parts that end one event at most, and whether more follow.
+
+    Guards look at one event at a time. Were they shown all that came in one piece, they could clear, or block
+    for, what another cut would have brought only after the first block had ended the stream.
+    """
+    at = 0
+    while at < len(data):
+        blank = LINE_ENDS.match(data) if at == 0 else None
+        blank = blank or BLANK_LINE.search(data, at)
+        end = blank.end() if blank else len(data)
+        yield data[at:end], end < len(data)
+        at = end
 
 
 async def advance(s: Stream) -> bytes:
@@ -171,8 +196,10 @@ def clear(s: Stream, rank: int, window: Window, hold: int | None, edits: list[Ed
 
 
 def block_at(s: Stream, rank: int, window: Window, result: StepResult) -> None:
-    """Everything before the first finding may leave; of a block without a span nothing more."""
-    spans = [finding.start for finding in result.verdict.findings if finding.end > finding.start]
+    """Everything before the first finding or edit may leave; of a block without a span nothing more."""
+    verdict = result.verdict
+    spans = [finding.start for finding in verdict.findings if finding.end > finding.start]
+    spans = [*spans, *(edit.start for edit in verdict.edits)] if spans else []
     at = max(min(spans, default=window.fresh), window.fresh)
     s.gate.cut(rank, window, at)
     s.blocks.append((window.start + at, result))
@@ -195,17 +222,18 @@ async def judge_call(s: Stream, call: ToolCall) -> None:
     t.note("tool_call", outcome)
     if outcome.blocker is not None:
         return
-    edits = [edit for _, edit in outcome.edits]
-    t.modified = t.modified or bool(edits)
-    s.gate.clear_call(call.key, edits + restored_call(s, call))
+    t.modified = t.modified or bool(outcome.edits)
+    s.gate.clear_call(call.key, merge_edits(outcome.edits + restored_call(s, call)))
 
 
-def restored_call(s: Stream, call: ToolCall) -> list[Edit]:
-    """Edits that put originals into the arguments."""
+def restored_call(s: Stream, call: ToolCall) -> list[Ranked]:
+    """Edits that put originals into the arguments, behind those of all guards."""
     if s.restorer is None:
         return []
+    assert s.t.plan is not None
+    rank = len(s.t.plan.tool_call.steps)
     return [
-        Edit(index, edit.start, edit.end, edit.text)
+        (rank, Edit(index, edit.start, edit.end, edit.text))
         for index, segment in enumerate(call.segments)
         for edit in s.restorer.edits(segment.text, True)[0]
     ]
@@ -214,10 +242,11 @@ def restored_call(s: Stream, call: ToolCall) -> list[Edit]:
 def note_unread(s: Stream) -> bool:
     """Record what nobody can read; true if the policy blocks it."""
     assert s.t.plan is not None
-    s.t.unread.extend(s.gate.unread)
+    parts = list(s.gate.unread)
     s.gate.unread.clear()
+    s.t.unread.extend(parts)
     if s.t.plan.unread_blocks:
-        block_unread(s.t)
+        block_unread(s.t, "reply", parts)
     return s.t.plan.unread_blocks
 
 
@@ -236,17 +265,16 @@ async def amended(s: Stream) -> bytes:
     return b"".join(out)
 
 
-async def ended(s: Stream, out: bytes) -> AsyncIterator[bytes]:
+async def ended(s: Stream, out: bytes) -> bytes:
     """The end of a blocked stream: an HTTP error if nothing has left, else the dialect's own end."""
     t = s.t
     assert t.blocker is not None
     if not t.outbound.started and not out:
         t.head, body = block_reply(t)
         await settle(t)
-        yield body
-        return
+        return body
     verdict = t.blocker.verdict
     t.released = sum(s.gate.released.values())
     last = out + s.gate.end_blocked(verdict.code, verdict.message)
     await settle(t)
-    yield last
+    return last

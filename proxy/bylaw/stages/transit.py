@@ -7,7 +7,7 @@ a reload in the middle of an exchange changes nothing for it.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -19,12 +19,14 @@ from bylaw.plan.run import Outcome, StepResult
 from bylaw.verdict import ALLOW, Action, Note
 
 if TYPE_CHECKING:
-    from bylaw.stages.head import Head
-    from bylaw.stages.ports import Inbound, Outbound, RawHeaders, UpstreamReply
+    from bylaw.stages.headers import Head
+    from bylaw.stages.ports import Inbound, Outbound, UpstreamReply
     from bylaw.stages.runtime import Route, Runtime
     from bylaw.stages.services import Services
     from bylaw.wire.codec import Codec
 
+# Different categories, and different notes, that one step may have on record; a stream has any number of windows.
+WORDS_MAX = 64
 STAGES = ("read", "route", "inspect", "upstream", "relay", "record")
 
 
@@ -54,6 +56,8 @@ class Transit:
         body: the request body as received, content coding included; None if it was not read (pass-through).
         text: the decoded body; what was inspected.
         forward_body: what will be sent instead of `body`, if anything was changed.
+        head: of the reply, as soon as it is known; what is recorded is what leaves.
+        told: the error that the recorded outcome names.
     """
 
     services: Services
@@ -85,9 +89,9 @@ class Transit:
     modified: bool = False
     error: str = ""
     forwarded: bool = False
-    status: int = 0
     released: int = 0
     recorded: bool = False
+    told: str = ""
     mark_ns: int = 0
     stage_ns: list[int] = field(default_factory=lambda: [0] * len(STAGES))
 
@@ -101,6 +105,11 @@ class Transit:
     def restores(self) -> bool:
         """Whether the reply may hold placeholders of this exchange."""
         return self.vault is not None and bool(self.vault.originals)
+
+    @property
+    def status(self) -> int:
+        """Status of the reply; 0 if there is none yet."""
+        return self.head.status if self.head is not None else 0
 
     @property
     def decision(self) -> str:
@@ -130,8 +139,11 @@ class Transit:
         if verdict.action > tally.action:
             tally.action, tally.code = verdict.action, verdict.code
         for finding in verdict.findings:
-            tally.findings[finding.category] = tally.findings.get(finding.category, 0) + 1
-        tally.notes.update(verdict.notes)
+            if finding.category in tally.findings or len(tally.findings) < WORDS_MAX:
+                tally.findings[finding.category] = tally.findings.get(finding.category, 0) + 1
+        for name, note in verdict.notes.items():
+            if name in tally.notes or len(tally.notes) < WORDS_MAX:
+                tally.notes[name] = note
         if result.step.enforce:
             self.reply_headers.update(verdict.headers)
 
@@ -156,16 +168,3 @@ class Transit:
         }  # fmt: skip
         record.update({key: value for key, value in optional.items() if value})
         return record
-
-
-def find(headers: RawHeaders, name: bytes) -> bytes | None:
-    """The value of the first field of this name (lower case)."""
-    for key, value in headers:
-        if key.lower() == name:
-            return value
-    return None
-
-
-def without(headers: RawHeaders, names: Sequence[bytes] | frozenset[bytes]) -> list[tuple[bytes, bytes]]:
-    """All fields but those named (lower case)."""
-    return [(key, value) for key, value in headers if key.lower() not in names]

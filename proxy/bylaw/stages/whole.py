@@ -7,6 +7,7 @@ guard must read and cannot is an upstream error, not a pass.
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator
+from contextlib import aclosing
 from dataclasses import replace
 
 from bylaw.content import Path, Reply, Segment, ToolCall
@@ -14,9 +15,11 @@ from bylaw.errors import UpstreamError
 from bylaw.plan.edits import Ranked, Vault, apply_edits
 from bylaw.plan.run import run_stage
 from bylaw.stages.head import passed_head
+from bylaw.stages.headers import find
+from bylaw.stages.inspect import block_unread
 from bylaw.stages.problem import block_reply
 from bylaw.stages.record import settle
-from bylaw.stages.transit import Transit, find
+from bylaw.stages.transit import Transit
 from bylaw.verdict import Action
 from bylaw.wire.coding import decoder
 from bylaw.wire.errors import WireError
@@ -33,7 +36,7 @@ async def inspected(t: Transit) -> AsyncGenerator[bytes]:
     raw = await collect(t)
     text = undone(t, raw)
     reply = understood(t, text)
-    changes = await judged(t, reply)
+    changes = await judged(t, reply) if passable(t, reply) else {}
     if t.blocker is not None:
         t.head, body = block_reply(t)
     elif changes:
@@ -54,11 +57,12 @@ async def collect(t: Transit) -> bytes:
     limit = t.services.limits.reply_bytes_max
     pieces: list[bytes] = []
     size = 0
-    async for piece in t.upstream.chunks():
-        size += len(piece)
-        if size > limit:
-            raise UpstreamError(502, "reply_too_large", f"the reply is larger than {limit} bytes")
-        pieces.append(piece)
+    async with aclosing(t.upstream.chunks()) as arriving:
+        async for piece in arriving:
+            size += len(piece)
+            if size > limit:
+                raise UpstreamError(502, "reply_too_large", f"the reply is larger than {limit} bytes")
+            pieces.append(piece)
     return pieces[0] if len(pieces) == 1 else b"".join(pieces)
 
 
@@ -90,6 +94,15 @@ def understood(t: Transit, text: bytes) -> Reply:
         return Reply((Segment(text.decode(), "other", "other", (), trusted=False),), status=t.upstream.status)
     except UnicodeDecodeError:
         raise UpstreamError(502, "upstream_malformed", "the reply cannot be read") from None
+
+
+def passable(t: Transit, reply: Reply) -> bool:
+    """Record what nobody can read; false if the policy blocks it."""
+    assert t.plan is not None
+    t.unread.extend(reply.unread)
+    if t.plan.unread_blocks and reply.unread:
+        block_unread(t, "reply", reply.unread)
+    return t.blocker is None
 
 
 async def judged(t: Transit, reply: Reply) -> dict[Path, str]:

@@ -6,7 +6,7 @@ was let go never touches its connection again, because somebody else may be usin
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 
 from bylaw.upstream.connection import Connection
 from bylaw.upstream.framing import ReplyHead
@@ -33,7 +33,7 @@ class Reply:
         self.headers = head.headers
         self.length = head.length
 
-    async def chunks(self) -> AsyncIterator[bytes]:
+    async def chunks(self) -> AsyncGenerator[bytes]:
         """The body as it arrives, what came in one tick in one piece; closed early, it closes the connection.
 
         Raises:

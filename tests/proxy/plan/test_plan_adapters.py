@@ -83,8 +83,11 @@ READERS = [Replies, Windows, LaterReplies, LaterWindows]
 SUBJECTS = {
     "reply": (make_reply(texts=["fine", "so bad"]), [Edit(1, 3, 6, "***")]),
     "window": (Window("text", "k", "so bad", 0, 0, True), [Edit(0, 3, 6, "***")]),
-    "tool_call": (make_tool_call("send", {"to": "bad", "cc": "a bad one"}), [Edit(1, 0, 3, "***"), Edit(3, 2, 5, "***")]),
-}  # fmt: skip
+    "tool_call": (
+        make_tool_call("send", {"to": "bad", "cc": "a bad one"}),
+        [Edit(1, 0, 3, "***"), Edit(3, 2, 5, "***")],
+    ),
+}
 
 
 @pytest.mark.parametrize("stage", SUBJECTS)

@@ -41,8 +41,8 @@ def cancels(_exchange: object, _subject: object) -> Verdict:
     raise asyncio.CancelledError
 
 
-def recurses(exchange: object, subject: object) -> Verdict:
-    return recurses(exchange, subject)
+def recurses(_exchange: object, _subject: object) -> Verdict:
+    raise RecursionError
 
 
 def spins(_exchange: object, _subject: object) -> Verdict:
@@ -113,6 +113,7 @@ NONSENSE = {
     "header of the framing": Verdict.allow(headers={"Content-Length": "0"}),
     "header of the host": Verdict.allow(headers={"Bylaw-Decision": "allow"}),
     "note with a fraction": Verdict.allow(notes={"score": 0.5}),  # type: ignore[dict-item]
+    "note beyond 64 bits": Verdict.allow(notes={"n": 2**63}),
     "finding that is a text": Verdict.flag(["email"]),  # type: ignore[list-item]
 }
 

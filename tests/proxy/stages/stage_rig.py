@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from itertools import pairwise
@@ -65,17 +65,15 @@ class Words(Guard):
 
 
 def judged(segments: Sequence[Segment], reversible: bool = False, fresh: int = 0) -> Verdict | None:
-    """The first `bad` blocks with its place; everything else is edited."""
-    edits = []
+    """`bad` blocks, with its place; everything else is edited."""
+    edits: list[Edit] = []
     for index, segment in enumerate(segments):
-        at = segment.text.find("bad", fresh)
-        if at >= 0:
-            return Verdict.block(
-                f"bad_{segment.channel}", "The text is bad.", [Finding("bad", index, at, at + 3)]
-            )
         edits += [Edit(index, at, at + 6, "[...]") for at in places(segment.text, "secret", fresh)]
         if reversible:
             edits += [Edit(index, at, at + 4, "NAME", True) for at in places(segment.text, "name", fresh)]
+        for at in places(segment.text, "bad", fresh):
+            finding = Finding("bad", index, at, at + 3)
+            return Verdict(Action.BLOCK, f"bad_{segment.channel}", "It is bad.", (finding,), tuple(edits))
     return Verdict.edit(edits) if edits else None
 
 
@@ -188,13 +186,18 @@ class Answer:
     length: int | None = None
     error: BaseException | None = None
     released: int = 0
+    open: int = 0
 
     async def chunks(self) -> AsyncIterator[bytes]:
-        for piece in self.pieces:
-            await asyncio.sleep(0)
-            yield piece
-        if self.error is not None:
-            raise self.error
+        self.open += 1
+        try:
+            for piece in self.pieces:
+                await asyncio.sleep(0)
+                yield piece
+            if self.error is not None:
+                raise self.error
+        finally:
+            self.open -= 1
 
     def upgrade(self) -> Any:
         return SimpleNamespace()
@@ -212,6 +215,7 @@ class Upstream:
     headers: list[tuple[bytes, bytes]] = field(default_factory=list)
     target: str = ""
     body: bytes = b""
+    given: bool = False
 
     async def open(self, method: str, target: str, headers: Any, body: Any, length: int | None) -> Answer:
         self.rig.events.append("open")
@@ -221,6 +225,7 @@ class Upstream:
         await asyncio.sleep(0)
         if isinstance(self.answer, BaseException):
             raise self.answer
+        self.given = True
         return self.answer
 
     def header(self, name: str) -> list[str]:
@@ -342,6 +347,16 @@ def _registry(guards: Sequence[type[Guard]]) -> Any:
         return list(guards)
 
     return registry_of({"test": SimpleNamespace(register_guards=impl(register_guards))})
+
+
+def walk(work: Coroutine[Any, Any, Any]) -> Any:
+    """Run it on a loop of its own, which nobody else gets to see."""
+    loop = asyncio.new_event_loop()
+    try:
+        return loop.run_until_complete(work)
+    finally:
+        loop.run_until_complete(loop.shutdown_asyncgens())
+        loop.close()
 
 
 def reply(*pieces: bytes, **facts: Any) -> Answer:

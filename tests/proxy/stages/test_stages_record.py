@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 from stage_rig import (
@@ -17,13 +18,15 @@ from stage_rig import (
     chunks,
     completion,
     reply,
+    said,
     stream,
 )
 
 from bylaw.errors import ClientError, UpstreamError
 from bylaw.limits import Limits
 from bylaw.plan.callers import KEY_PREFIX, CallerEntry, digest
-from bylaw.spec import Guard, impl
+from bylaw.spec import Finding, Guard, Verdict, Window, impl
+from bylaw.stages.transit import WORDS_MAX
 
 DOWN = UpstreamError(502, "upstream_unreachable", "the provider cannot be reached")
 RESET = UpstreamError(502, "upstream_reset", "the provider closed the connection")
@@ -32,7 +35,7 @@ RAW_PASS = {"dialect": "raw", "policy": EMPTY}
 
 
 def fresh(answer: Answer) -> Answer:
-    return Answer(None, answer.pieces, answer.headers, length=answer.length)  # type: ignore[arg-type]
+    return replace(answer, released=0)
 
 
 async def until(condition: Callable[[], object]) -> None:
@@ -71,7 +74,8 @@ async def test_the_last_byte_waits_until_the_outcome_is_safe(answer, facts, mode
     running = asyncio.ensure_future(rig.run())
     await until(lambda: rig.ledger.open)
     expected = b"".join(answer.pieces)
-    assert not rig.out.ended and (rig.out.body != expected or rig.out.length is None)
+    assert not rig.out.ended
+    assert not rig.out.started or rig.out.body != expected or rig.out.length is None
     assert b"[DONE]" not in rig.out.body
     rig.ledger.settle("outcome")
     assert (True, expected) == ((await running).ended, rig.out.body)
@@ -110,7 +114,8 @@ async def test_a_ledger_that_fails_at_the_end_releases_nothing_of_a_whole_reply(
 
 @pytest.mark.parametrize("facts", [{}, RAW_PASS], ids=["inspected", "passed"])
 async def test_a_ledger_that_fails_at_the_end_of_a_stream_leaves_it_unfinished(facts):
-    rig = Rig(stream({"content": "fine " * 20}, cut=[200, 300]), fail=["outcome"], **facts)
+    texts = [{"content": "fine "}] * 20
+    rig = Rig(stream(*texts, cut=range(100, 2000, 100)), fail=["outcome"], **facts)
     out = await rig.run()
     assert (True, False, False) == (out.aborted, out.ended, b"[DONE]" in out.body)
     assert 1 == len(rig.ledger.of("undelivered"))
@@ -135,16 +140,6 @@ async def test_a_failure_of_the_provider_is_told_once_it_is_on_record(error):
     assert (502, error.code) == ((await running).status, rig.outcome["error"])
 
 
-class Broken(Guard):
-    """A host whose plan is broken: the hook is replaced by something that no step can fold."""
-
-    name = "words"
-
-    @impl
-    def inspect_request(self, exchange: object, prompt: object) -> None:
-        return None
-
-
 KEY = KEY_PREFIX + "k"
 CALLERS = {"app": CallerEntry(digest(KEY).hex())}  # type: ignore[arg-type]
 
@@ -155,20 +150,57 @@ WAYS_OUT = {
     "modified stream": (lambda: (Rig(stream({"content": "a secret"})), chat("hi")), "modified", 200, ""),
     "blocked prompt": (lambda: (Rig(fresh(WHOLE)), chat("bad")), "blocked", 400, ""),
     "blocked reply": (lambda: (Rig(reply(completion("bad"))), chat("hi")), "blocked", 400, ""),
-    "blocked stream, nothing left": (lambda: (Rig(stream({"content": "bad"})), chat("hi")), "blocked", 400, ""),
+    "blocked stream, nothing left": (
+        lambda: (Rig(stream({"content": "bad"})), chat("hi")),
+        "blocked",
+        400,
+        "",
+    ),
     "blocked stream": (
-        lambda: (Rig(stream({"content": "fine, fine, fine"}, {"content": " bad"}, cut=[150])), chat("hi")), "blocked", 200, ""),
+        lambda: (Rig(stream({"content": "fine, fine, fine"}, {"content": " bad"}, cut=[150])), chat("hi")),
+        "blocked",
+        200,
+        "",
+    ),
     "passed": (lambda: (Rig(reply(b"abc"), **RAW_PASS), chat("hi")), "allow", 200, ""),
     "not JSON": (lambda: (Rig(fresh(WHOLE)), Inbound(body=b"{")), "blocked", 400, "invalid_json"),
-    "client reset while reading": (lambda: (Rig(fresh(WHOLE)), chat("hi", error=ConnectionResetError())), "blocked", 0, "client_abort"),
-    "too slow": (lambda: (Rig(fresh(WHOLE)), chat("hi", error=ClientError(408, "body_too_slow", "slow"))), "blocked", 408, "body_too_slow"),
+    "client reset while reading": (
+        lambda: (Rig(fresh(WHOLE)), chat("hi", error=ConnectionResetError())),
+        "blocked",
+        0,
+        "client_abort",
+    ),
+    "too slow": (
+        lambda: (Rig(fresh(WHOLE)), chat("hi", error=ClientError(408, "body_too_slow", "slow"))),
+        "blocked",
+        408,
+        "body_too_slow",
+    ),
     "provider down": (lambda: (Rig(DOWN), chat("hi")), "allow", 502, "upstream_unreachable"),
     "provider's garbage": (lambda: (Rig(reply(b"garbage")), chat("hi")), "allow", 502, "upstream_malformed"),
-    "provider resets a whole reply": (lambda: (Rig(reply(b"{", error=RESET)), chat("hi")), "allow", 502, "upstream_reset"),
-    "provider resets a stream": (lambda: (Rig(reply(*chunks({"content": "fine, fine, fine"})[:1], headers=STREAM.headers, error=RESET)), chat("hi")), "allow", 200, "upstream_reset"),
-    "stream without an end": (lambda: (Rig(reply(*chunks({"content": "fine"})[:1], headers=STREAM.headers)), chat("hi")), "allow", 502, "upstream_reset"),
+    "provider resets a whole reply": (
+        lambda: (Rig(reply(b"{", error=RESET)), chat("hi")),
+        "allow",
+        502,
+        "upstream_reset",
+    ),
+    "provider resets a stream": (
+        lambda: (
+            Rig(reply(*chunks({"content": "fine, fine, fine"})[:1], headers=STREAM.headers, error=RESET)),
+            chat("hi"),
+        ),
+        "allow",
+        200,
+        "upstream_reset",
+    ),
+    "stream without an end": (
+        lambda: (Rig(reply(*chunks({"content": "fine"})[:1], headers=STREAM.headers)), chat("hi")),
+        "allow",
+        200,
+        "upstream_reset",
+    ),
     "our bug in the provider's client": (lambda: (Rig(ZeroDivisionError()), chat("hi")), "allow", 500, "bug"),
-}  # fmt: skip  # noqa: E501
+}
 
 
 @pytest.mark.parametrize(("make", "decision", "status", "error"), WAYS_OUT.values(), ids=WAYS_OUT)
@@ -180,8 +212,7 @@ async def test_every_way_out_has_one_outcome_and_gives_everything_back(make, dec
     found = rig.outcome
     assert (decision, status, error) == (found["decision"], found["status"], found.get("error", ""))
     assert (1, 0) == (len(rig.seen), rig.services.in_flight)
-    answer = rig.upstream.answer
-    assert not rig.upstream.headers or not isinstance(answer, Answer) or answer.released >= 1
+    assert not rig.upstream.given or (1, 0) == (rig.upstream.answer.released, rig.upstream.answer.open)
 
 
 REFUSALS = {
@@ -209,13 +240,6 @@ async def test_what_never_reached_a_plan_is_refused_and_has_no_outcome(make, sta
     assert (status, kinds) == (out.status, [kind for kind, _, _ in rig.ledger.entries])
     assert ({} if kinds else {code: 1}) == rig.services.refused
     assert (0, 1, "blocked") == (rig.services.in_flight, len(rig.seen), out.header("bylaw-decision"))
-
-
-class Gate:
-    """Cancels the exchange at its n-th turn of the loop."""
-
-    def __init__(self, task: asyncio.Task[object]) -> None:
-        self.task = task
 
 
 CANCELLED = {
@@ -256,11 +280,11 @@ async def test_a_client_that_leaves_at_any_await_is_recorded_once_and_everything
         await asyncio.wait([running], timeout=2)
         assert running.done()
         if turn:
-            assert (1, 1) == (len(rig.ledger.of("outcome")) + len(rig.ledger.of("refused")), len(rig.seen)), turn
+            assert (1, 1) == (len(rig.ledger.of("outcome")) + len(rig.ledger.of("refused")), len(rig.seen)), (
+                turn
+            )
         assert 0 == rig.services.in_flight
-        answer = rig.upstream.answer
-        opened = "open" in rig.events
-        assert not opened or not isinstance(answer, Answer) or answer.released or not rig.upstream.headers or whole
+        assert not rig.upstream.given or (1, 0) == (rig.upstream.answer.released, rig.upstream.answer.open)
         if whole:
             return
     assert rig.ledger.open, "the exchange never ended by itself"
@@ -310,7 +334,9 @@ async def test_an_entry_holds_no_content_no_credential_and_no_address():
     rig = Rig(reply(completion("the secret answer")), callers=CALLERS, credential=("auto", "sk-provider"))
     await rig.run(chat("my secret question", headers=[(b"Bylaw-Key", KEY.encode()), (b"Cookie", b"c=1")]))
     told = repr(rig.ledger.entries) + repr(rig.seen)
-    assert [] == [word for word in ("question", "answer", KEY, "sk-provider", "127.0.0.1", "c=1") if word in told]
+    assert [] == [
+        word for word in ("question", "answer", KEY, "sk-provider", "127.0.0.1", "c=1") if word in told
+    ]
     assert "app" == rig.outcome["caller"]
 
 
@@ -325,8 +351,12 @@ async def test_an_outcome_names_what_was_released_and_by_whom_it_was_stopped():
     rig = Rig(stream({"content": "fine, fine, fine"}, {"content": " bad"}, cut=[150]))
     out = await rig.run()
     found = rig.outcome
-    assert ("words", "bad_text", "block") == (found["blocked_by"], found["code"], found["steps"][-1]["action"])
-    assert found["released"] == len("fine, fine, fine ") and b"bad" not in out.body
+    assert ("words", "bad_text", "block") == (
+        found["blocked_by"],
+        found["code"],
+        found["steps"][-1]["action"],
+    )
+    assert (len("fine, fine, fine"), False) == (found["released"], " bad" in said(out.body)[0])
 
 
 async def test_what_was_stopped_by_the_ledger_says_so():
@@ -334,3 +364,22 @@ async def test_what_was_stopped_by_the_ledger_says_so():
     await rig.run()
     assert LEDGER_DOWN.code == rig.seen[0]["error"]
     assert CHAT.startswith("/v1/")
+
+
+class Chatty(Guard):
+    """Has something new to say about every window."""
+
+    name = "words"
+
+    @impl
+    def inspect_window(self, exchange: object, window: Window) -> Verdict:
+        said = f"n{window.start}"
+        return Verdict(notes={said: 1}, findings=(Finding(said),))
+
+
+async def test_what_a_step_says_in_a_long_stream_is_bounded():
+    texts = [{"content": "fine, "}] * 300
+    rig = Rig(stream(*texts), guards=[Chatty])
+    await rig.run(chat("hi", stream=True))
+    (step,) = rig.outcome["steps"]
+    assert (WORDS_MAX, WORDS_MAX, True) == (len(step["notes"]), len(step["findings"]), step["calls"] >= 300)
